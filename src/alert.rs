@@ -1,0 +1,255 @@
+//! The alert as publishers send it: what it holds, and how tolerantly it is read.
+//!
+//! [`Alert::parse`] is strict about the few fields that decide what becomes of an alert and tolerant everywhere else:
+//! whatever it cannot use is kept in [`Alert::other`], so that the ticket shows it as given. Pure: no I/O, no clock.
+
+mod availability;
+mod choice;
+mod defacement;
+mod domain;
+mod fields;
+mod json;
+mod parse;
+mod ssl;
+mod virustotal;
+
+pub use availability::{Availability, AvailabilityProblem};
+pub use defacement::{Change, ChangeKind, Defacement};
+pub use domain::{DnsAnswer, Domain, DomainProblem};
+pub use json::Value;
+pub use parse::Malformed;
+pub use ssl::{Ssl, SslProblem};
+pub use virustotal::{Vendor, VirusTotal};
+
+use choice::choices;
+
+/// The largest message body that is read, in bytes.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// One security alert of a monitoring worker.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// Names the alert for good: the same id is the same alert. 1 to 200 characters, none of them a control character.
+    pub id: String,
+    /// How far the matter has come, as the platform sees it.
+    pub status: Status,
+    /// As the publisher rates it; see [`Alert::severity`] for the default.
+    pub given_severity: Option<Severity>,
+    /// RFC 3339, as given.
+    pub detected_at: String,
+    /// `http` or `https` URL of the watched site, as given.
+    pub platform_url: String,
+    /// The organisation concerned.
+    pub entity: Entity,
+    /// What the worker found, by the alert's type.
+    pub details: Details,
+    /// Everything that was given but has no field above, or not a shape that fits: path and value, in the order given.
+    pub other: Vec<(String, Value)>,
+}
+
+/// The organisation that the watched site belongs to.
+#[derive(Clone, Debug)]
+pub struct Entity {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: Option<String>,
+    /// Whom it wants told. An `Err` names a focal point of a wrong shape and says what is wrong with it.
+    pub focal_points: Vec<Result<FocalPoint, MisshapenFocalPoint>>,
+}
+
+/// A person whom the organisation wants told. The phone number is read past: it belongs into no ticket.
+#[derive(Clone, Debug)]
+pub struct FocalPoint {
+    /// The person's name; may be absent.
+    pub name: Option<String>,
+    /// The address as given; whether RT will take it is judged in mapping.
+    pub email: String,
+    /// Only active focal points are notified.
+    pub active: bool,
+    /// What the person is in the organisation.
+    pub function: Option<String>,
+}
+
+/// A focal point that cannot be read as one.
+#[derive(Clone, Debug)]
+pub struct MisshapenFocalPoint {
+    /// Name or address where there is one, else its position: `focal point 3`.
+    pub who: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+choices! {
+    /// What kind of alert this is.
+    AlertType {
+        /// Something about the site's certificate.
+        Ssl = "ssl",
+        /// Something about the site's domain name.
+        Domain = "domain",
+        /// The site's content was changed.
+        Defacement = "defacement",
+        /// The site does not answer as it should.
+        Availability = "availability",
+        /// VirusTotal lists the site.
+        VirusTotal = "virustotal",
+    }
+}
+
+choices! {
+    /// How far the matter has come.
+    Status {
+        /// Just raised.
+        New = "new",
+        /// Somebody is at it.
+        InProgress = "in_progress",
+        /// It is over.
+        Resolved = "resolved",
+        /// It was nothing.
+        FalsePositive = "false_positive",
+    }
+}
+
+choices! {
+    /// How bad it is, in rising order.
+    Severity {
+        /// Low.
+        Low = "low",
+        /// Medium.
+        Medium = "medium",
+        /// High.
+        High = "high",
+        /// Critical.
+        Critical = "critical",
+    }
+}
+
+choices! {
+    /// What the ticket is called: the alert's type, made finer by its problem.
+    Category {
+        /// A certificate that does not hold.
+        SslProblem = "SSL problem",
+        /// A certificate that will soon not hold.
+        SslExpiresSoon = "SSL expires soon",
+        /// A domain that does not work.
+        DomainProblem = "Domain problem",
+        /// A domain that will soon not be registered.
+        DomainExpiresSoon = "Domain expires soon",
+        /// Changed content.
+        Defacement = "Defacement",
+        /// A site out of reach.
+        AvailabilityProblem = "Availability problem",
+        /// A site that scanners flag.
+        VirusTotalFlag = "VirusTotal flag",
+    }
+}
+
+/// What the worker found. Every field is optional; a value of an unexpected type stands in [`Alert::other`].
+#[derive(Clone, Debug)]
+pub enum Details {
+    /// Of an `ssl` alert.
+    Ssl(Ssl),
+    /// Of a `domain` alert.
+    Domain(Domain),
+    /// Of a `defacement` alert.
+    Defacement(Defacement),
+    /// Of an `availability` alert.
+    Availability(Availability),
+    /// Of a `virustotal` alert.
+    VirusTotal(VirusTotal),
+}
+
+/// A number as the publisher wrote it, with its value where it is a whole number that fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Number {
+    /// The text as given: `1e400` stays `1e400`.
+    pub text: String,
+    /// Its value, if whole and within `i64`.
+    pub whole: Option<i64>,
+}
+
+/// One line of a ticket: a name and its value.
+pub type Line = (String, String);
+
+impl Alert {
+    /// The severity that counts: the one given, else the default of the category. Something that expires soon is
+    /// high with 7 days left or fewer, else medium; a defacement is critical; all else is high.
+    pub fn severity(&self) -> Severity {
+        self.given_severity.unwrap_or(match self.category() {
+            Category::Defacement => Severity::Critical,
+            Category::SslExpiresSoon | Category::DomainExpiresSoon => {
+                match self.details.days_left().and_then(|number| number.whole) {
+                    Some(days) if days <= 7 => Severity::High,
+                    _ => Severity::Medium,
+                }
+            }
+            Category::SslProblem
+            | Category::DomainProblem
+            | Category::AvailabilityProblem
+            | Category::VirusTotalFlag => Severity::High,
+        })
+    }
+
+    /// The alert's category, from its type and problem.
+    pub fn category(&self) -> Category {
+        match &self.details {
+            Details::Ssl(ssl) if ssl.problem == Some(SslProblem::ExpiresSoon) => Category::SslExpiresSoon,
+            Details::Ssl(_) => Category::SslProblem,
+            Details::Domain(domain) if domain.problem == Some(DomainProblem::ExpiresSoon) => {
+                Category::DomainExpiresSoon
+            }
+            Details::Domain(_) => Category::DomainProblem,
+            Details::Defacement(_) => Category::Defacement,
+            Details::Availability(_) => Category::AvailabilityProblem,
+            Details::VirusTotal(_) => Category::VirusTotalFlag,
+        }
+    }
+
+    /// The alert's type.
+    pub fn alert_type(&self) -> AlertType {
+        match self.details {
+            Details::Ssl(_) => AlertType::Ssl,
+            Details::Domain(_) => AlertType::Domain,
+            Details::Defacement(_) => AlertType::Defacement,
+            Details::Availability(_) => AlertType::Availability,
+            Details::VirusTotal(_) => AlertType::VirusTotal,
+        }
+    }
+}
+
+impl Details {
+    /// What is wrong, as the first words of a sentence that goes on with the platform's URL.
+    pub fn what_is_wrong(&self) -> String {
+        match self {
+            Self::Ssl(ssl) => ssl.what_is_wrong(),
+            Self::Domain(domain) => domain.what_is_wrong(),
+            Self::Defacement(defacement) => defacement.what_is_wrong(),
+            Self::Availability(availability) => availability.what_is_wrong(),
+            Self::VirusTotal(virustotal) => virustotal.what_is_wrong(),
+        }
+    }
+
+    /// The details by name, in the order a reader wants them.
+    pub fn lines(&self) -> Vec<Line> {
+        match self {
+            Self::Ssl(ssl) => ssl.lines(),
+            Self::Domain(domain) => domain.lines(),
+            Self::Defacement(defacement) => defacement.lines(),
+            Self::Availability(availability) => availability.lines(),
+            Self::VirusTotal(virustotal) => virustotal.lines(),
+        }
+    }
+
+    fn days_left(&self) -> Option<&Number> {
+        match self {
+            Self::Ssl(ssl) => ssl.days_left.as_ref(),
+            Self::Domain(domain) => domain.days_left.as_ref(),
+            Self::Defacement(_) | Self::Availability(_) | Self::VirusTotal(_) => None,
+        }
+    }
+}
+
+/// The lines of those fields that are there.
+fn present<const N: usize>(fields: [(&str, Option<&str>); N]) -> Vec<Line> {
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect()
+}

@@ -1,0 +1,74 @@
+//! Details of a `virustotal` alert.
+
+use super::fields::Fields;
+use super::{Line, Number, present};
+
+/// Details of a `virustotal` alert, each as given.
+#[derive(Clone, Debug)]
+pub struct VirusTotal {
+    /// How many vendors flag the site.
+    pub positives: Option<Number>,
+    /// How many vendors were asked.
+    pub total: Option<Number>,
+    /// The report at VirusTotal.
+    pub permalink: Option<String>,
+    /// Who flags it.
+    pub vendors: Vec<Vendor>,
+}
+
+/// What one vendor says of the site.
+#[derive(Clone, Debug)]
+pub struct Vendor {
+    /// The vendor's name.
+    pub name: String,
+    /// Its category: `malicious`, `suspicious`.
+    pub category: Option<String>,
+    /// Its result: `phishing`, `malware`.
+    pub result: Option<String>,
+    /// Where to ask it to look again.
+    pub contact: Option<String>,
+}
+
+impl VirusTotal {
+    pub(super) fn read(fields: &mut Fields) -> Self {
+        Self {
+            positives: fields.number("positives"),
+            total: fields.number("total"),
+            permalink: fields.text("permalink"),
+            vendors: fields.items("vendors", |vendor| {
+                Some(Vendor {
+                    name: vendor.text("name")?,
+                    category: vendor.text("category"),
+                    result: vendor.text("result"),
+                    contact: vendor.text("contact"),
+                })
+            }),
+        }
+    }
+
+    pub(super) fn what_is_wrong(&self) -> String {
+        match (&self.positives, &self.total) {
+            (Some(positives), Some(total)) => {
+                format!("VirusTotal lists the site ({} of {} vendors flag it)", positives.text, total.text)
+            }
+            (Some(positives), None) => format!("VirusTotal lists the site (flagged by {})", positives.text),
+            (None, _) => "VirusTotal lists the site".to_owned(),
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<Line> {
+        let text = |number: &Option<Number>| number.as_ref().map(|n| n.text.clone());
+        let mut lines = present([
+            ("Flagged by", text(&self.positives).as_deref()),
+            ("Vendors asked", text(&self.total).as_deref()),
+            ("Report", self.permalink.as_deref()),
+        ]);
+        lines.extend(self.vendors.iter().map(|vendor| {
+            let said: Vec<_> = [&vendor.category, &vendor.result].into_iter().flatten().map(String::as_str).collect();
+            let contact = vendor.contact.as_deref().map(|contact| format!("; contact {contact}")).unwrap_or_default();
+            let said = if said.is_empty() { "flagged".to_owned() } else { said.join(", ") };
+            ("Vendor".to_owned(), format!("{}: {said}{contact}", vendor.name))
+        }));
+        lines
+    }
+}

@@ -1,0 +1,22 @@
+//! RabbitMQ over lapin: connecting, topology, consuming, publishing under a confirm, dead letters. Knows nothing of
+//! alerts and of RT.
+//!
+//! What lapin leaves to its user is done here: every call has a timeout, several brokers are tried in turn, an
+//! unroutable message is not taken for a stored one, and errors are told apart into faults of the configuration and
+//! passing ones.
+
+mod connect;
+mod consume;
+mod dead_letter;
+mod error;
+mod publish;
+mod topology;
+
+pub use connect::Broker;
+pub use consume::{Consumer, Delivery};
+pub use dead_letter::{DeadLetters, NotStored};
+pub use error::Error;
+pub use publish::{PublishError, Publisher};
+
+/// A message's properties, for those who publish.
+pub use lapin::BasicProperties;

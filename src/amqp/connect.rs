@@ -1,0 +1,93 @@
+//! Connecting to one of the brokers.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
+use lapin::uri::AMQPUri;
+use lapin::{Channel, Connection, ConnectionProperties};
+use secrecy::ExposeSecret;
+use tracing::{debug, warn};
+
+use super::error::{Error, call};
+use crate::config::{Amqp, parse_uris};
+
+/// Opens connections; knows where the last one succeeded.
+pub struct Broker {
+    settings: Arc<Amqp>,
+    /// Index into the list of brokers: the one to try first.
+    next: AtomicUsize,
+}
+
+impl Broker {
+    /// The brokers of `settings`.
+    pub fn new(settings: Arc<Amqp>) -> Self {
+        Self { settings, next: AtomicUsize::new(0) }
+    }
+
+    /// What the broker is asked for.
+    pub fn settings(&self) -> &Amqp {
+        &self.settings
+    }
+
+    /// A connection for `purpose`, to the first broker that gives one. The URL is read anew, since it may stand in a
+    /// file that an operator changes.
+    ///
+    /// # Errors
+    /// No broker gives one; the error is that of the last.
+    pub async fn connect(&self, purpose: &str) -> Result<Connection, Error> {
+        let list = self.settings.url.read().map_err(|error| Error::Settings(format!("AMQP_URL_FILE: {error}")))?;
+        let uris = parse_uris(list.expose_secret()).map_err(|cause| Error::Settings(format!("AMQP_URL: {cause}")))?;
+        let first = self.next.load(Ordering::Relaxed);
+        let mut last_error = Error::Settings("AMQP_URL names no broker".to_owned());
+        for index in (first..).take(uris.len()).map(|index| index % uris.len()) {
+            match self.connect_to(uris[index].clone(), purpose).await {
+                Ok(connection) => {
+                    self.next.store(index, Ordering::Relaxed);
+                    return Ok(connection);
+                }
+                Err(error) => {
+                    if uris.len() > 1 {
+                        warn!("{error}; trying the next broker");
+                    }
+                    last_error = error;
+                }
+            }
+        }
+        Err(last_error)
+    }
+
+    async fn connect_to(&self, mut uri: AMQPUri, purpose: &str) -> Result<Connection, Error> {
+        let doing = format!("connecting to {}:{} vhost {:?}", uri.authority.host, uri.authority.port, uri.vhost);
+        let heartbeat = self.settings.heartbeat.as_secs().clamp(1, u64::from(u16::MAX));
+        uri.query.heartbeat = uri.query.heartbeat.or(u16::try_from(heartbeat).ok());
+        let name = format!("rtir-relay {purpose}");
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let runtime = lapin::runtime::default_runtime().map_err(|error| Error::Settings(error.to_string()))?;
+        let connect = Connection::connect_uri_with_config(uri, properties, self.tls()?, runtime);
+        let connection = call(&doing, connect).await?;
+        debug!("{doing} for {purpose} succeeded");
+        Ok(connection)
+    }
+
+    fn tls(&self) -> Result<OwnedTLSConfig, Error> {
+        let read = |path: &Path| {
+            std::fs::read(path).map_err(|error| Error::Settings(format!("{} cannot be read: {error}", path.display())))
+        };
+        let cert_chain = match &self.settings.ca_file {
+            Some(path) => Some(String::from_utf8_lossy(&read(path)?).into_owned()),
+            None => None,
+        };
+        let identity = match &self.settings.client_identity {
+            Some((cert, key)) => Some(OwnedIdentity::PKCS8 { pem: read(cert)?, key: read(key)? }),
+            None => None,
+        };
+        Ok(OwnedTLSConfig { identity, cert_chain })
+    }
+}
+
+/// A channel of `connection`.
+pub(super) async fn channel(connection: &Connection) -> Result<Channel, Error> {
+    call("opening a channel", connection.create_channel()).await
+}

@@ -1,0 +1,198 @@
+//! The copy of an alert that goes to the dead-letter exchange: the body byte for byte, the reason in headers.
+
+use std::sync::Arc;
+
+use gethostname::gethostname;
+use jiff::Timestamp;
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
+
+use super::connect::Broker;
+use super::consume::Delivery;
+use super::publish::{PublishError, Publisher};
+use crate::outcome::{Attempt, DeadLetter};
+
+/// The longest message or answer in a header, in bytes.
+const MAX_TEXT_BYTES: usize = 2 * 1024;
+/// The longest history in a header, in bytes.
+const MAX_HISTORY_BYTES: usize = 4 * 1024;
+/// Headers that the broker would act on, or that mean something else on a copy: name, and where it moves.
+const MOVED: [(&str, &str); 4] = [
+    ("CC", "x-original-CC"),
+    ("BCC", "x-original-BCC"),
+    ("x-delivery-count", "x-original-delivery-count"),
+    ("x-acquired-count", "x-original-acquired-count"),
+];
+
+/// Publishes dead letters.
+pub struct DeadLetters {
+    publisher: Publisher,
+    exchange: String,
+}
+
+/// The copy is not stored, so the original must stay.
+#[derive(Debug, thiserror::Error)]
+#[error("the dead letter is not stored: {0}")]
+pub struct NotStored(#[from] pub PublishError);
+
+impl DeadLetters {
+    /// Dead letters for the exchange of the broker's settings.
+    pub fn new(broker: Arc<Broker>) -> Self {
+        let exchange = broker.settings().dead_letter_exchange.clone();
+        Self { publisher: Publisher::new(broker, "dead letters"), exchange }
+    }
+
+    /// Stores a copy of `delivery` with the reason. The original is not touched.
+    ///
+    /// # Errors
+    /// The copy is not known to be stored.
+    pub async fn store(&self, delivery: &Delivery, letter: &DeadLetter) -> Result<(), NotStored> {
+        let (properties, routing_key) = copy(delivery, letter);
+        Ok(self.publisher.publish(&self.exchange, &routing_key, properties, delivery.body()).await?)
+    }
+}
+
+/// The properties of the copy, and its routing key: that of the first time, where the alert was replayed.
+fn copy(delivery: &Delivery, letter: &DeadLetter) -> (BasicProperties, String) {
+    let lapin::message::Delivery { exchange, routing_key, properties, .. } = &delivery.0;
+    let mut headers = Headers(properties.headers().clone().unwrap_or_default());
+    for (name, moved) in MOVED {
+        headers.rename(name, moved);
+    }
+    if let Some(expiration) = properties.expiration() {
+        headers.text("x-original-expiration", expiration.as_str());
+    }
+    if let Some(user_id) = properties.user_id() {
+        headers.text("x-original-user-id", user_id.as_str());
+    }
+    headers.text_if_absent("x-original-exchange", exchange.as_str());
+    headers.text_if_absent("x-original-routing-key", routing_key.as_str());
+    headers.failure(letter);
+
+    let routing_key = headers.get_text("x-original-routing-key").unwrap_or_else(|| routing_key.to_string());
+    let properties = without_expiration_and_user(properties).with_headers(headers.0).with_delivery_mode(2);
+    (properties, routing_key)
+}
+
+/// A copy that expired would be lost, and the broker refuses the name of another user.
+fn without_expiration_and_user(given: &BasicProperties) -> BasicProperties {
+    let mut kept = BasicProperties::default();
+    macro_rules! keep {
+        ($($property:ident, $with:ident;)*) => { $(
+            if let Some(value) = given.$property().clone() { kept = kept.$with(value); }
+        )* };
+    }
+    keep! {
+        content_type, with_content_type;
+        content_encoding, with_content_encoding;
+        priority, with_priority;
+        correlation_id, with_correlation_id;
+        reply_to, with_reply_to;
+        message_id, with_message_id;
+        timestamp, with_timestamp;
+        kind, with_type;
+        app_id, with_app_id;
+        cluster_id, with_cluster_id;
+    }
+    kept
+}
+
+/// The headers of a copy.
+struct Headers(FieldTable);
+
+impl Headers {
+    /// What an operator needs to know; what is unknown is absent, also where an earlier failure left it.
+    fn failure(&mut self, letter: &DeadLetter) {
+        let service =
+            format!("{}/{}@{}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), gethostname().to_string_lossy());
+        self.text("x-failure-reason", letter.reason.as_str());
+        self.text("x-failure-message", cut(&letter.diagnosis.to_string(), MAX_TEXT_BYTES));
+        self.text("x-failure-time", &format!("{:.3}", Timestamp::now()));
+        self.text("x-failure-service", &service);
+        self.set("x-failure-attempts", AMQPValue::LongLongInt(letter.attempts.into()));
+        self.text("x-failure-history", &history(&letter.history));
+        for name in ["x-failure-http-status", "x-failure-response", "x-alert-key"] {
+            self.remove(name);
+        }
+        if let Some(answer) = &letter.answer {
+            self.set("x-failure-http-status", AMQPValue::LongLongInt(answer.http_status.into()));
+            self.text("x-failure-response", cut(&answer.message, MAX_TEXT_BYTES));
+        }
+        if let Some(key) = &letter.key {
+            self.text("x-alert-key", key);
+        }
+    }
+
+    fn set(&mut self, name: &str, value: AMQPValue) {
+        self.0.insert(name.into(), value);
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.set(name, AMQPValue::LongString(value.into()));
+    }
+
+    fn text_if_absent(&mut self, name: &str, value: &str) {
+        if !self.0.contains_key(name) {
+            self.text(name, value);
+        }
+    }
+
+    fn get_text(&self, name: &str) -> Option<String> {
+        match self.0.inner().get(name)? {
+            AMQPValue::LongString(text) => Some(text.to_string()),
+            AMQPValue::ShortString(text) => Some(text.to_string()),
+            _ => None,
+        }
+    }
+
+    fn rename(&mut self, from: &str, to: &str) {
+        if let Some(value) = self.remove(from) {
+            self.set(to, value);
+        }
+    }
+
+    fn remove(&mut self, name: &str) -> Option<AMQPValue> {
+        let mut table = std::mem::take(&mut self.0).inner().clone();
+        let value = table.remove(name);
+        self.0 = table.into();
+        value
+    }
+}
+
+/// The newest attempts that fit, as a JSON array of `{time, cause}`.
+fn history(attempts: &[Attempt]) -> String {
+    let entry =
+        |attempt: &Attempt| serde_json::json!({"time": attempt.time, "cause": cut(&attempt.cause, 512)}).to_string();
+    let mut entries = Vec::new();
+    let mut bytes = 2;
+    for entry in attempts.iter().rev().map(entry) {
+        bytes += entry.len() + 1;
+        if bytes > MAX_HISTORY_BYTES {
+            break;
+        }
+        entries.push(entry);
+    }
+    entries.reverse();
+    format!("[{}]", entries.join(","))
+}
+
+fn cut(text: &str, max_bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(max_bytes)]
+}
+
+/// An upper bound of the bytes that `table` takes in a frame. Source: AMQP 0-9-1, section 4.2.5.
+pub(super) fn size(table: &FieldTable) -> usize {
+    let fields = table.inner().iter();
+    4 + fields.map(|(name, value)| 1 + name.as_str().len() + value_size(value)).sum::<usize>()
+}
+
+fn value_size(value: &AMQPValue) -> usize {
+    1 + match value {
+        AMQPValue::LongString(text) => 4 + text.as_bytes().len(),
+        AMQPValue::ShortString(text) => 1 + text.as_str().len(),
+        AMQPValue::ByteArray(bytes) => 4 + bytes.len(),
+        AMQPValue::FieldArray(values) => 4 + values.as_slice().iter().map(value_size).sum::<usize>(),
+        AMQPValue::FieldTable(table) => size(table),
+        _ => 8,
+    }
+}

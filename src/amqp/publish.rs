@@ -1,0 +1,128 @@
+//! Publishing so that one knows: persistent, mandatory, one unconfirmed message at a time.
+
+use std::sync::Arc;
+
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use tokio::sync::Mutex;
+
+use super::connect::{Broker, channel};
+use super::error::{CALL_TIMEOUT, Error, call};
+
+/// A connection of its own for publishing. The broker blocks a connection that publishes when memory runs low, and
+/// acknowledgements must not be blocked with it.
+pub struct Publisher {
+    broker: Arc<Broker>,
+    purpose: &'static str,
+    /// Held during a publish: with several mandatory ones under way, lapin may report a return for the wrong one.
+    open: Mutex<Option<Open>>,
+}
+
+struct Open {
+    connection: Connection,
+    channel: Channel,
+}
+
+/// A message is not known to be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// No queue would get it.
+    #[error("no queue is bound to exchange {exchange:?} for routing key {routing_key:?}")]
+    Unroutable {
+        /// Where it was published.
+        exchange: String,
+        /// With what key.
+        routing_key: String,
+    },
+    /// A queue refused it, as it is full.
+    #[error("the broker refuses it: a queue bound to exchange {0:?} is full")]
+    Refused(String),
+    /// The broker did not confirm in time; it may have stored it all the same.
+    #[error("the broker did not confirm in {CALL_TIMEOUT:?}")]
+    Unconfirmed,
+    /// Its headers are larger than a frame of this connection.
+    #[error("its headers are larger than the broker takes ({0} bytes)")]
+    HeadersTooLarge(usize),
+    /// The broker or the way to it failed.
+    #[error(transparent)]
+    Broker(#[from] Error),
+}
+
+impl Publisher {
+    /// A publisher that connects when first needed.
+    pub fn new(broker: Arc<Broker>, purpose: &'static str) -> Self {
+        Self { broker, purpose, open: Mutex::new(None) }
+    }
+
+    /// Publishes a message and waits until the broker has stored it.
+    ///
+    /// # Errors
+    /// It is not known to be stored. The channel's state is unknown then, so the next publish opens another.
+    pub async fn publish(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        properties: BasicProperties,
+        body: &[u8],
+    ) -> Result<(), PublishError> {
+        let mut slot = self.open.lock().await;
+        let open = match slot.take().filter(Open::is_usable) {
+            Some(open) => open,
+            None => self.open().await?,
+        };
+        open.check_headers(&properties)?;
+        let stored = open.publish(exchange, routing_key, properties, body).await;
+        // A message that came back was answered in order: the channel is well.
+        if matches!(stored, Ok(()) | Err(PublishError::Unroutable { .. } | PublishError::Refused(_))) {
+            *slot = Some(open);
+        }
+        stored
+    }
+
+    async fn open(&self) -> Result<Open, Error> {
+        let connection = self.broker.connect(self.purpose).await?;
+        let channel = channel(&connection).await?;
+        call("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        Ok(Open { connection, channel })
+    }
+}
+
+impl Open {
+    fn is_usable(&self) -> bool {
+        self.connection.status().connected() && self.channel.status().connected()
+    }
+
+    /// The broker closes the connection over a header frame that is too large.
+    fn check_headers(&self, properties: &BasicProperties) -> Result<(), PublishError> {
+        /// What a frame holds beside the headers: its own ends and the other properties, each at most 255 bytes.
+        const BESIDE: usize = 4096;
+        let most = usize::try_from(self.connection.configuration().frame_max()).unwrap_or(usize::MAX);
+        let bytes = properties.headers().as_ref().map_or(0, super::dead_letter::size);
+        if most > 0 && bytes + BESIDE > most { Err(PublishError::HeadersTooLarge(bytes)) } else { Ok(()) }
+    }
+
+    async fn publish(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        properties: BasicProperties,
+        body: &[u8],
+    ) -> Result<(), PublishError> {
+        let doing = format!("publishing to exchange {exchange:?}");
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let properties = properties.with_delivery_mode(2);
+        let publish = async {
+            self.channel.basic_publish(exchange.into(), routing_key.into(), options, body, properties).await?.await
+        };
+        match tokio::time::timeout(CALL_TIMEOUT, publish).await {
+            // An acknowledgement that carries the message says that it came back, unroutable.
+            Ok(Ok(Confirmation::Ack(None))) => Ok(()),
+            Ok(Ok(Confirmation::Ack(Some(_)))) => {
+                Err(PublishError::Unroutable { exchange: exchange.to_owned(), routing_key: routing_key.to_owned() })
+            }
+            Ok(Ok(Confirmation::Nack(_))) => Err(PublishError::Refused(exchange.to_owned())),
+            Ok(Ok(Confirmation::NotRequested)) | Err(_) => Err(PublishError::Unconfirmed),
+            Ok(Err(source)) => Err(Error::Call { doing, source }.into()),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The exchanges, queues and bindings that the relay needs.
+//!
+//! Each is looked for first and declared only if it is absent: what an operator made is used as it is, since a
+//! declaration with other arguments would be refused.
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Connection, ExchangeKind};
+use tracing::info;
+
+use super::connect::channel;
+use super::error::{Error, call};
+use crate::config::{Amqp, Topology};
+
+/// How often an alert may come back before the broker itself dead-letters it: the net under a crash loop.
+const DELIVERY_LIMIT: i64 = 100;
+/// Looking into the dead-letter queue counts as delivery; 4.x would drop a letter after 20 looks, and 3.10 takes -1
+/// (no limit) for one already passed.
+const DEAD_LETTER_DELIVERY_LIMIT: i64 = 1_000_000;
+
+/// Sees to it that everything is there.
+///
+/// # Errors
+/// Something is absent and may not be declared ([`Error::Absent`]), or the broker refuses it or does not answer.
+pub async fn ensure(connection: &Connection, settings: &Amqp) -> Result<(), Error> {
+    // The net first: dead letters have a place before an alert can be taken.
+    let letters = Route {
+        exchange: &settings.dead_letter_exchange,
+        amqp_queue: &settings.dead_letter_queue,
+        binding: "#",
+        arguments: quorum([("x-delivery-limit", AMQPValue::LongLongInt(DEAD_LETTER_DELIVERY_LIMIT))]),
+    };
+    letters.ensure(connection, settings.topology).await?;
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    let alerts = Route {
+        exchange: &settings.exchange,
+        amqp_queue: &settings.amqp_queue,
+        binding: &settings.binding,
+        arguments: quorum([
+            ("x-delivery-limit", AMQPValue::LongLongInt(DELIVERY_LIMIT)),
+            ("x-dead-letter-exchange", text(&settings.dead_letter_exchange)),
+            // At-least-once needs reject-publish; with another overflow the broker falls back silently.
+            ("x-dead-letter-strategy", text("at-least-once")),
+            ("x-overflow", text("reject-publish")),
+        ]),
+    };
+    alerts.ensure(connection, settings.topology).await
+}
+
+/// An exchange, a queue, and what binds them.
+struct Route<'a> {
+    exchange: &'a str,
+    amqp_queue: &'a str,
+    binding: &'a str,
+    arguments: FieldTable,
+}
+
+impl Route<'_> {
+    async fn ensure(&self, connection: &Connection, topology: Topology) -> Result<(), Error> {
+        let exchange_there = self.exchange_is_there(connection).await?;
+        let queue_there = self.queue_is_there(connection).await?;
+        if exchange_there && queue_there {
+            return Ok(());
+        }
+        if topology == Topology::Passive {
+            return Err(Error::Absent(if exchange_there {
+                format!("queue {:?}", self.amqp_queue)
+            } else {
+                format!("exchange {:?}", self.exchange)
+            }));
+        }
+        if !exchange_there {
+            self.declare_exchange(connection).await?;
+        }
+        if !queue_there {
+            self.declare_queue(connection).await?;
+        }
+        // A binding cannot be looked for. Where both ends were there, an operator may have bound them more narrowly.
+        self.bind(connection).await
+    }
+
+    // A missing exchange or queue closes the channel, so each look has its own.
+
+    async fn exchange_is_there(&self, connection: &Connection) -> Result<bool, Error> {
+        let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+        let channel = channel(connection).await?;
+        let look = channel.exchange_declare(self.exchange.into(), ExchangeKind::Topic, options, FieldTable::default());
+        is_there(call(format!("looking for exchange {:?}", self.exchange), look).await)
+    }
+
+    async fn queue_is_there(&self, connection: &Connection) -> Result<bool, Error> {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let channel = channel(connection).await?;
+        let look = channel.queue_declare(self.amqp_queue.into(), options, FieldTable::default());
+        is_there(call(format!("looking for queue {:?}", self.amqp_queue), look).await.map(drop))
+    }
+
+    async fn declare_exchange(&self, connection: &Connection) -> Result<(), Error> {
+        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let channel = channel(connection).await?;
+        let declare =
+            channel.exchange_declare(self.exchange.into(), ExchangeKind::Topic, options, FieldTable::default());
+        call(format!("declaring exchange {:?}", self.exchange), declare).await?;
+        info!("declared exchange {:?}", self.exchange);
+        Ok(())
+    }
+
+    async fn declare_queue(&self, connection: &Connection) -> Result<(), Error> {
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        let channel = channel(connection).await?;
+        let declare = channel.queue_declare(self.amqp_queue.into(), options, self.arguments.clone());
+        call(format!("declaring queue {:?}", self.amqp_queue), declare).await?;
+        info!("declared queue {:?}", self.amqp_queue);
+        Ok(())
+    }
+
+    async fn bind(&self, connection: &Connection) -> Result<(), Error> {
+        let (queue, exchange, binding) = (self.amqp_queue, self.exchange, self.binding);
+        let channel = channel(connection).await?;
+        let options = QueueBindOptions::default();
+        let bind = channel.queue_bind(queue.into(), exchange.into(), binding.into(), options, FieldTable::default());
+        call(format!("binding queue {queue:?} to exchange {exchange:?}"), bind).await
+    }
+}
+
+fn is_there(looked: Result<(), Error>) -> Result<bool, Error> {
+    match looked {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn quorum<const N: usize>(arguments: [(&str, AMQPValue); N]) -> FieldTable {
+    let mut table = FieldTable::default();
+    table.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    for (name, value) in arguments {
+        table.insert(name.into(), value);
+    }
+    table
+}

@@ -1,0 +1,93 @@
+//! The commands: one file each. Data goes to stdout, the rest to stderr.
+
+mod input;
+mod publish;
+mod render;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Environment, Fault, Log};
+use crate::telemetry;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Well = 0,
+    /// The thing asked for failed.
+    Failed = 1,
+    /// Wrong usage, or a file that cannot be read. Also clap's.
+    Usage = 2,
+    /// The broker or RT cannot be reached. Source: sysexits.h, `EX_UNAVAILABLE`.
+    Unavailable = 69,
+    /// Wrong configuration. Source: sysexits.h, `EX_CONFIG`.
+    Configuration = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Takes security alerts from RabbitMQ and makes exactly one ticket of each in RTIR.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Settings come from the environment; README lists them all.\n\
+    Exit codes: 0 well, 1 the thing failed, 2 usage, 69 a server cannot be reached, 78 configuration."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Relay alerts until SIGTERM or SIGINT
+    Run,
+    /// Show the JSON that RT would be sent for an alert; asks no server
+    Render(render::Render),
+    /// Publish alerts to the exchange
+    Publish(publish::Publish),
+}
+
+impl Cli {
+    /// Runs the command.
+    pub fn execute(self) -> ExitCode {
+        let environment = Environment::of_process();
+        match Log::load(&environment) {
+            Ok(log) => telemetry::init(&log),
+            Err(faults) => return report(&faults).into(),
+        }
+        match self.command {
+            Command::Run => run::execute(&environment),
+            Command::Render(command) => command.execute(&environment),
+            Command::Publish(command) => command.execute(&environment),
+        }
+        .into()
+    }
+}
+
+/// Says all that is wrong with the configuration.
+fn report(faults: &[Fault]) -> Exit {
+    eprintln!("The configuration has {} fault{}:", faults.len(), if faults.len() == 1 { "" } else { "s" });
+    for fault in faults {
+        eprintln!("  {fault}");
+    }
+    Exit::Configuration
+}
+
+/// Runs `work` on a tokio runtime.
+fn block_on(work: impl Future<Output = Exit>) -> Exit {
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => {
+            eprintln!("The runtime cannot be started: {error}");
+            Exit::Failed
+        }
+    }
+}

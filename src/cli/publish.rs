@@ -1,0 +1,161 @@
+//! `rtir-relay publish`
+
+use std::io::{IsTerminal, stderr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use serde_json::value::RawValue;
+
+use super::{Exit, block_on, input, report};
+use crate::alert::{Alert, MAX_BODY_BYTES};
+use crate::amqp::{BasicProperties, Broker, PublishError, Publisher};
+use crate::config::{Config, Environment};
+
+/// From how many messages on a terminal shows a bar.
+const BAR_FROM: usize = 20;
+
+/// What to publish.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  rtir-relay publish alerts.ndjson\n  jq .alert event.json | rtir-relay publish\n  \
+    rtir-relay publish --raw --routing-key alert.ssl.high body.bin\n\n\
+    Exit code 1: something was not stored; stderr says what. Publishing an alert again does no harm."
+)]
+pub(super) struct Publish {
+    /// Alerts: one JSON object, an array, or one object a line; - is stdin
+    #[arg(default_value = "-")]
+    files: Vec<PathBuf>,
+    /// Send each file's bytes as they are, one message a file
+    #[arg(long, requires = "routing_key")]
+    raw: bool,
+    /// The routing key of raw messages
+    #[arg(long, value_name = "KEY", requires = "raw")]
+    routing_key: Option<String>,
+    /// The content type of raw messages
+    #[arg(long, value_name = "TYPE", requires = "raw")]
+    content_type: Option<String>,
+}
+
+/// One message to publish.
+struct Outgoing {
+    /// How it is named to the user.
+    label: String,
+    routing_key: String,
+    properties: BasicProperties,
+    body: Vec<u8>,
+}
+
+impl Publish {
+    pub(super) fn execute(&self, environment: &Environment) -> Exit {
+        let amqp = match Config::load_amqp(environment) {
+            Ok(amqp) => amqp,
+            Err(faults) => return report(&faults),
+        };
+        let (outgoing, invalid) = match self.collect() {
+            Ok(collected) => collected,
+            Err(exit) => return exit,
+        };
+        let exchange = amqp.exchange.clone();
+        let publisher = Publisher::new(Arc::new(Broker::new(Arc::new(amqp))), "publish");
+        block_on(publish(&publisher, &exchange, outgoing, invalid))
+    }
+
+    /// All messages, and how many alerts are not valid.
+    fn collect(&self) -> Result<(Vec<Outgoing>, usize), Exit> {
+        let (mut outgoing, mut invalid) = (Vec::new(), 0);
+        for file in &self.files {
+            let bytes = input::read(file)?;
+            if let (true, Some(routing_key)) = (self.raw, &self.routing_key) {
+                outgoing.push(self.raw_message(file, routing_key, bytes));
+                continue;
+            }
+            for (index, alert) in split(&bytes).into_iter().enumerate() {
+                match alert.and_then(|body| message(&body)) {
+                    Ok(message) => outgoing.push(message),
+                    Err(cause) => {
+                        eprintln!("not stored: {}, alert {}: {cause}", file.display(), index + 1);
+                        invalid += 1;
+                    }
+                }
+            }
+        }
+        Ok((outgoing, invalid))
+    }
+
+    fn raw_message(&self, file: &Path, routing_key: &str, body: Vec<u8>) -> Outgoing {
+        let mut properties = BasicProperties::default();
+        if let Some(content_type) = &self.content_type {
+            properties = properties.with_content_type(content_type.as_str().into());
+        }
+        Outgoing { label: file.display().to_string(), routing_key: routing_key.to_owned(), properties, body }
+    }
+}
+
+/// The alerts in `bytes`, each as it was written: the values one after the other, those of an array each for itself.
+fn split(bytes: &[u8]) -> Vec<Result<Vec<u8>, String>> {
+    let mut alerts = Vec::new();
+    for value in serde_json::Deserializer::from_slice(bytes).into_iter::<&RawValue>() {
+        match value.map(RawValue::get) {
+            Ok(array) if array.starts_with('[') => match serde_json::from_str::<Vec<&RawValue>>(array) {
+                Ok(items) => alerts.extend(items.into_iter().map(|item| Ok(item.get().as_bytes().to_vec()))),
+                Err(error) => alerts.push(Err(format!("not JSON: {error}"))),
+            },
+            Ok(value) => alerts.push(Ok(value.as_bytes().to_vec())),
+            Err(error) => alerts.push(Err(format!("not JSON: {error}; --raw sends bytes as they are"))),
+        }
+    }
+    alerts
+}
+
+/// The message of one alert.
+fn message(body: &[u8]) -> Result<Outgoing, String> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(format!("{} bytes; at most {MAX_BODY_BYTES} are taken", body.len()));
+    }
+    let alert = Alert::parse(body, None).map_err(|malformed| malformed.to_string())?;
+    let properties = BasicProperties::default().with_content_type("application/json".into());
+    // AMQP holds no longer text in a property; the id in the body is what counts.
+    let properties = match alert.id.len() {
+        0..=255 => properties.with_message_id(alert.id.as_str().into()),
+        _ => properties,
+    };
+    Ok(Outgoing {
+        routing_key: format!("alert.{}.{}", alert.alert_type(), alert.severity()),
+        label: format!("alert {}", alert.id),
+        properties,
+        body: body.to_vec(),
+    })
+}
+
+async fn publish(publisher: &Publisher, exchange: &str, outgoing: Vec<Outgoing>, invalid: usize) -> Exit {
+    let all = outgoing.len() + invalid;
+    let bar = ProgressBar::with_draw_target(Some(outgoing.len() as u64), ProgressDrawTarget::hidden());
+    if stderr().is_terminal() && outgoing.len() > BAR_FROM {
+        bar.set_draw_target(ProgressDrawTarget::stderr());
+    }
+    let (mut stored, mut unavailable) = (0, false);
+    for Outgoing { label, routing_key, properties, body } in outgoing {
+        match publisher.publish(exchange, &routing_key, properties, &body).await {
+            Ok(()) => stored += 1,
+            Err(PublishError::Broker(error)) => {
+                bar.suspend(|| eprintln!("not stored: {label} and all after it: {}", error.diagnosis()));
+                unavailable = true;
+                if error.is_configuration() {
+                    return Exit::Configuration;
+                }
+                break;
+            }
+            Err(error) => bar.suspend(|| eprintln!("not stored: {label}: {error}")),
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    eprintln!("{stored} of {all} stored in exchange {exchange:?}");
+    match (stored == all, unavailable) {
+        (true, _) => Exit::Well,
+        (false, true) => Exit::Unavailable,
+        (false, false) => Exit::Failed,
+    }
+}

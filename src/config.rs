@@ -1,0 +1,176 @@
+//! The environment, read once and parsed into types. Every fault is collected, so that all are reported at once.
+//!
+//! One struct per prefix. The adapters get their own section and know nothing of the rest.
+
+mod amqp;
+mod environment;
+mod rtir;
+mod secret;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub use amqp::{Amqp, Topology, parse_uris};
+pub use environment::{Environment, Fault};
+pub use rtir::{Credentials, Rtir};
+pub use secret::{Secret, Unreadable as SecretUnreadable};
+
+use crate::mapping::Rules;
+use crate::retry;
+use environment::{Faults, Values, section};
+
+/// All that `rtir-relay run` needs.
+#[derive(Debug)]
+pub struct Config {
+    /// `AMQP_*`
+    pub amqp: Amqp,
+    /// `RTIR_*`
+    pub rtir: Rtir,
+    /// What decides a ticket: `RTIR_QUEUE`, `RTIR_FALLBACK_REQUESTOR`, `ALERT_*`.
+    pub rules: Rules,
+    /// `RETRY_*`
+    pub retry: retry::Policy,
+    /// The rest.
+    pub process: Process,
+}
+
+/// The variables without a prefix.
+#[derive(Debug)]
+pub struct Process {
+    /// `PAUSE_AFTER`: how long RT may be down before the relay gives back what it holds.
+    pub pause_after: Duration,
+    /// `SHUTDOWN_GRACE`: how long creates in flight may take after SIGTERM.
+    pub shutdown_grace: Duration,
+    /// `HTTP_LISTEN`: where health and metrics are served; `None` is `off`.
+    pub http_listen: Option<SocketAddr>,
+}
+
+/// `LOG` and `LOG_FORMAT`.
+#[derive(Debug)]
+pub struct Log {
+    /// A level or the filter directives of tracing-subscriber.
+    pub filter: String,
+    /// `None`: text on a terminal, else JSON.
+    pub format: Option<LogFormat>,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+section! { RetryVars "RETRY_" { initial, max, max_attempts, unknown_wait } }
+section! { AlertVars "ALERT_" { namespace } }
+section! { ProcessVars "" { pause_after, shutdown_grace, http_listen } }
+section! { LogVars "" { log, log_format } }
+
+/// The hand-over to TTS trax is not built yet: whoever sets it up is told so.
+const NO_TRAX: (&str, &[&str]) = ("TRAX_", &[]);
+
+/// The prefixes under which every variable has to be ours, with the names known under each.
+const OURS: [(&str, &[&str]); 5] =
+    [amqp::AmqpVars::KNOWN, rtir::RtirVars::KNOWN, RetryVars::KNOWN, AlertVars::KNOWN, NO_TRAX];
+
+impl Config {
+    /// Everything that `run` needs.
+    ///
+    /// # Errors
+    /// All faults of the environment.
+    pub fn load(environment: &Environment) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::of(environment, &OURS);
+        let amqp = Amqp::read(environment, &mut faults);
+        let rtir = Rtir::read(environment, &mut faults);
+        let rules = read_rules(environment, &mut faults);
+        let retry = read_retry(environment, &mut faults);
+        let process = read_process(environment, &mut faults);
+        if let (Some(rtir), Some(process)) = (&rtir, &process)
+            && process.shutdown_grace <= rtir.timeout
+        {
+            let got = format!("{:?}", process.shutdown_grace);
+            faults.add("SHUTDOWN_GRACE", &got, "more than RTIR_TIMEOUT, so that a create in flight can end");
+        }
+        let config = || Some(Self { amqp: amqp?, rtir: rtir?, rules: rules?, retry: retry?, process: process? });
+        faults.or(config())
+    }
+
+    /// What `render` needs: what decides a ticket, and no server.
+    ///
+    /// # Errors
+    /// All faults of the environment that concern it.
+    pub fn load_rules(environment: &Environment) -> Result<Rules, Vec<Fault>> {
+        let mut faults = Faults::of(environment, &OURS);
+        let rules = read_rules(environment, &mut faults);
+        faults.or(rules)
+    }
+
+    /// What `publish` needs: the broker.
+    ///
+    /// # Errors
+    /// All faults of the environment that concern it.
+    pub fn load_amqp(environment: &Environment) -> Result<Amqp, Vec<Fault>> {
+        let mut faults = Faults::of(environment, &OURS);
+        let amqp = Amqp::read(environment, &mut faults);
+        faults.or(amqp)
+    }
+}
+
+impl Log {
+    /// How to log; read first, so that faults of the rest can be logged.
+    ///
+    /// # Errors
+    /// All faults of `LOG` and `LOG_FORMAT`.
+    pub fn load(environment: &Environment) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::default();
+        let LogVars { log, log_format } = LogVars::read(environment);
+        let mut values = Values::new("", &mut faults);
+        let filter = values.or("LOG", log, "info", "a level such as info, or rtir_relay=debug,warn", |text| {
+            text.parse::<tracing_subscriber::EnvFilter>().ok().map(|_| text.to_owned())
+        });
+        let format = values.optional("LOG_FORMAT", log_format, "text or json", |text| match text {
+            "text" => Some(LogFormat::Text),
+            "json" => Some(LogFormat::Json),
+            _ => None,
+        });
+        faults.or(filter.map(|filter| Self { filter, format }))
+    }
+}
+
+fn read_rules(environment: &Environment, faults: &mut Faults) -> Option<Rules> {
+    let (rt_queue, fallback_requestor) = rtir::read_ticket_rules(environment, faults);
+    let AlertVars { namespace } = AlertVars::read(environment);
+    let mut values = Values::new("ALERT_", faults);
+    let takes = "1 to 40 characters of A-Z a-z 0-9 . _ -";
+    let namespace = values.optional("NAMESPACE", namespace, takes, |text| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        (text.len() <= 40 && text.bytes().all(plain)).then(|| text.to_owned())
+    });
+    Some(Rules { rt_queue: rt_queue?, fallback_requestor, namespace })
+}
+
+fn read_retry(environment: &Environment, faults: &mut Faults) -> Option<retry::Policy> {
+    let RetryVars { initial, max, max_attempts, unknown_wait } = RetryVars::read(environment);
+    let mut values = Values::new("RETRY_", faults);
+    let initial = values.duration("INITIAL", initial, "500ms");
+    let max = values.duration("MAX", max, "30s");
+    let takes = "a whole number from 1 on";
+    let max_attempts = values.or("MAX_ATTEMPTS", max_attempts, "8", takes, |text| text.parse().ok());
+    let unknown_wait = values.duration("UNKNOWN_WAIT", unknown_wait, "5s");
+    Some(retry::Policy { initial: initial?, max: max?, max_attempts: max_attempts?, unknown_wait: unknown_wait? })
+}
+
+fn read_process(environment: &Environment, faults: &mut Faults) -> Option<Process> {
+    let ProcessVars { pause_after, shutdown_grace, http_listen } = ProcessVars::read(environment);
+    let mut values = Values::new("", faults);
+    let pause_after = values.duration("PAUSE_AFTER", pause_after, "5m");
+    let shutdown_grace = values.duration("SHUTDOWN_GRACE", shutdown_grace, "30s");
+    let takes = "an address and port such as 127.0.0.1:9464, or off";
+    let http_listen = values.or("HTTP_LISTEN", http_listen, "127.0.0.1:9464", takes, |text| match text {
+        "off" => Some(None),
+        address => address.parse().ok().map(Some),
+    });
+    Some(Process { pause_after: pause_after?, shutdown_grace: shutdown_grace?, http_listen: http_listen? })
+}

@@ -1,0 +1,35 @@
+//! Takes security alerts from RabbitMQ and makes exactly one ticket of each in RTIR.
+//!
+//! # Map
+//!
+//! Layers point one way: what is further down may use what is above it, never the reverse.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`alert`] | the alert as publishers send it, read strictly where it decides and tolerantly elsewhere. Pure |
+//! | [`ticket`] | the ticket in RT's own words. Pure |
+//! | [`outcome`] | what becomes of a delivery, and what an error means for it, as types. Pure |
+//! | [`mapping`] | from an alert to a ticket. Pure |
+//! | [`retry`] | delays between attempts |
+//! | [`config`] | the environment as types |
+//! | [`rtir`] | RT over HTTP: look, find, create, verify |
+//! | [`amqp`] | RabbitMQ: consume, publish, dead-letter |
+//! | [`relay`] | an alert to its fate, and the loop around it |
+//! | [`cli`] | the commands |
+//! | [`telemetry`], [`shutdown`] | logs, signals |
+//!
+//! Four promises, in order of weight: nothing is lost; one alert, one ticket; RT's troubles are not the alerts' fault;
+//! and as little of RT's time as possible.
+
+pub mod alert;
+pub mod amqp;
+pub mod cli;
+pub mod config;
+pub mod mapping;
+pub mod outcome;
+pub mod relay;
+pub mod retry;
+pub mod rtir;
+pub mod shutdown;
+pub mod telemetry;
+pub mod ticket;

@@ -1,0 +1,187 @@
+//! What becomes of a delivery, as types. Every alert taken from the broker ends as exactly one [`Fate`]; an error of
+//! RT decides by its [`Class`] which. Pure: the words of the dead-letter contract are here, the I/O is elsewhere.
+
+use std::fmt;
+
+/// What becomes of a delivery.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// The ticket exists: acknowledge.
+    Done {
+        /// The ticket's id in RT.
+        ticket: u64,
+        /// How it came to be there.
+        how: Done,
+    },
+    /// There is nothing to do: acknowledge.
+    Ignored(Rule),
+    /// It can never become a ticket as it is: store a copy with the reason, then acknowledge.
+    DeadLetter(Box<DeadLetter>),
+    /// The relay gives it up untouched: requeue.
+    Returned,
+}
+
+/// How the ticket of an alert came to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Made just now.
+    Created,
+    /// It was there already.
+    Found,
+    /// Made just now, then merged into an earlier one of the same alert.
+    Merged,
+}
+
+impl Done {
+    /// The word for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Found => "found",
+            Self::Merged => "merged",
+        }
+    }
+}
+
+/// The rule by which an alert makes no ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Its status is `resolved` or `false_positive`.
+    NotOpen,
+}
+
+impl Rule {
+    /// The word for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotOpen => "not_open",
+        }
+    }
+}
+
+/// Why an alert was dead-lettered; the value of `x-failure-reason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The body is not an alert.
+    MalformedAlert,
+    /// The body is larger than 1 MiB.
+    TooLarge,
+    /// Nobody can be notified.
+    MissingFocalPoints,
+    /// The alert could not be mapped to a ticket.
+    MappingFailed,
+    /// RT refuses the queue that a route names.
+    RtQueueRefused,
+    /// RT refuses the ticket, and is otherwise well.
+    RejectedByRt,
+    /// This alert kept failing while others succeeded.
+    Exhausted,
+    /// The relay itself failed on it.
+    Panicked,
+}
+
+impl Reason {
+    /// All reasons.
+    pub const ALL: [Self; 8] = [
+        Self::MalformedAlert,
+        Self::TooLarge,
+        Self::MissingFocalPoints,
+        Self::MappingFailed,
+        Self::RtQueueRefused,
+        Self::RejectedByRt,
+        Self::Exhausted,
+        Self::Panicked,
+    ];
+
+    /// The word in the header.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MalformedAlert => "malformed_alert",
+            Self::TooLarge => "too_large",
+            Self::MissingFocalPoints => "missing_focal_points",
+            Self::MappingFailed => "mapping_failed",
+            Self::RtQueueRefused => "rt_queue_refused",
+            Self::RejectedByRt => "rejected_by_rt",
+            Self::Exhausted => "exhausted",
+            Self::Panicked => "panicked",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What went wrong, why, and what mends it: the same words in dead letters, logs and commands. No secret stands in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// What went wrong.
+    pub what: String,
+    /// The cause.
+    pub why: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}. {}", self.what, self.why, self.cure)
+    }
+}
+
+/// Everything that the headers of a dead letter say.
+#[derive(Clone, Debug)]
+pub struct DeadLetter {
+    /// The reason in one word.
+    pub reason: Reason,
+    /// The reason in full.
+    pub diagnosis: Diagnosis,
+    /// The alert's key, where it could be read.
+    pub key: Option<String>,
+    /// How many attempts on RT failed while it was otherwise well.
+    pub attempts: u32,
+    /// The newest of them.
+    pub history: Vec<Attempt>,
+    /// What RT answered last, if it was asked.
+    pub answer: Option<RtAnswer>,
+}
+
+impl DeadLetter {
+    /// A dead letter of an alert that RT was never asked about.
+    pub fn unasked(reason: Reason, key: Option<String>, diagnosis: Diagnosis) -> Self {
+        Self { reason, diagnosis, key, attempts: 0, history: Vec::new(), answer: None }
+    }
+}
+
+/// One attempt that failed.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// When, in RFC 3339.
+    pub time: String,
+    /// Why.
+    pub cause: String,
+}
+
+/// RT's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RtAnswer {
+    /// The HTTP status.
+    pub http_status: u16,
+    /// The message, tags stripped.
+    pub message: String,
+}
+
+/// What an error of RT means for the alert it happened to. Decided in one place, by the error itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// RT refuses this very ticket, if a look at RT then passes.
+    Refused,
+    /// RT or the way to it is at fault, and not known to be wrongly configured: try again.
+    Sink,
+    /// As [`Class::Sink`], and RT may yet make the ticket.
+    Unknown,
+    /// RT is set up wrongly for the relay: try again, and prove the set-up with one create before any other.
+    SetUp,
+}

@@ -1,0 +1,192 @@
+//! The loop: connect, consume, one task for each delivery, until asked to stop.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, error_span, field, info, warn};
+
+use super::handle::{Message, Relay};
+use super::settle::settle;
+use crate::amqp::{self, Broker, Consumer, DeadLetters, Delivery};
+use crate::config::{Config, Rtir};
+use crate::outcome::{DeadLetter, Diagnosis, Fate, Reason};
+use crate::retry::Policy;
+use crate::rtir;
+
+/// Relays alerts until `stop`; then settles what is under way, gives the rest back and ends its sessions.
+///
+/// # Errors
+/// At start only: the servers are there, and the configuration does not work with them.
+pub async fn run(config: Config, stop: CancellationToken) -> Result<(), Diagnosis> {
+    let Config { amqp, rtir, rules, retry, process } = config;
+    warn_of_plain_http(&rtir);
+    let prefetch = u16::try_from(rtir.concurrency * 2).unwrap_or(u16::MAX);
+    let concurrency = rtir.concurrency;
+    let client = rtir::Client::new(Arc::new(rtir)).map_err(|error| Diagnosis {
+        what: "RT cannot be reached as configured".to_owned(),
+        why: error.to_string(),
+        cure: "Mend the setting".to_owned(),
+    })?;
+    let broker = Arc::new(Broker::new(Arc::new(amqp)));
+    let service = Arc::new(Service {
+        relay: Relay::new(rules, retry.clone(), client, concurrency, stop.clone()),
+        dead_letters: DeadLetters::new(Arc::clone(&broker)),
+        broker,
+        prefetch,
+        retry,
+        stop,
+    });
+
+    // Both at once: whichever is wrong, it is known soon.
+    let first = service.connect(amqp::Error::is_configuration);
+    let (consumer, ()) = tokio::try_join!(first, service.check_credentials())?;
+    let tasks = TaskTracker::new();
+    if let Some(consumer) = consumer {
+        service.relay_until_stopped(consumer, &tasks, process.shutdown_grace).await;
+    }
+    service.relay.close().await;
+    info!("stopped");
+    Ok(())
+}
+
+/// All that the tasks share.
+struct Service {
+    relay: Relay,
+    dead_letters: DeadLetters,
+    broker: Arc<Broker>,
+    prefetch: u16,
+    retry: Policy,
+    stop: CancellationToken,
+}
+
+impl Service {
+    /// Wrong credentials at start are a fault of the configuration; later, and with any other fault of RT, the alerts
+    /// wait.
+    async fn check_credentials(&self) -> Result<(), Diagnosis> {
+        match self.relay.log_in().await {
+            Ok(()) => Ok(()),
+            Err(error @ rtir::Error::Credentials(_)) => Err(error.diagnosis()),
+            Err(error) => {
+                warn!("{}; alerts wait until RT is well", error.diagnosis());
+                Ok(())
+            }
+        }
+    }
+
+    /// A consumer, however long that takes; `None` if asked to stop before. Ends with an error only if `hopeless`.
+    async fn connect(&self, hopeless: fn(&amqp::Error) -> bool) -> Result<Option<Consumer>, Diagnosis> {
+        let mut delays = self.retry.delays();
+        let mut logged = None;
+        loop {
+            let error = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(None),
+                started = Consumer::start(&self.broker, self.prefetch) => match started {
+                    Ok(consumer) => {
+                        info!("consuming queue {:?}", self.broker.settings().amqp_queue);
+                        return Ok(Some(consumer));
+                    }
+                    Err(error) => error,
+                },
+            };
+            let diagnosis = error.diagnosis();
+            if hopeless(&error) {
+                return Err(diagnosis);
+            }
+            if logged.as_ref() != Some(&diagnosis) {
+                warn!("{diagnosis}; trying again until it can");
+                logged = Some(diagnosis);
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return Ok(None),
+                () = tokio::time::sleep(delays.next(Duration::ZERO)) => {}
+            }
+        }
+    }
+
+    /// Consumes, on one connection after the other, and lets what is under way finish.
+    async fn relay_until_stopped(self: &Arc<Self>, mut consumer: Consumer, tasks: &TaskTracker, grace: Duration) {
+        while self.consume(&mut consumer, tasks).await == End::Lost {
+            // What was not acknowledged is delivered again; its turn comes when the task that has it now is done.
+            match self.connect(|_| false).await {
+                Ok(Some(next)) => consumer = next,
+                Ok(None) | Err(_) => break,
+            }
+        }
+        tasks.close();
+        if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+            warn!("{} alerts are still under way after SHUTDOWN_GRACE; they come again", tasks.len());
+        }
+        consumer.close().await;
+    }
+
+    /// One task for each delivery, until asked to stop or the consumer ends.
+    async fn consume(self: &Arc<Self>, consumer: &mut Consumer, tasks: &TaskTracker) -> End {
+        loop {
+            let delivery = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => {
+                    consumer.give_back_buffered().await;
+                    return End::Stopped;
+                }
+                delivery = consumer.next() => delivery,
+            };
+            match delivery {
+                Ok(delivery) if delivery.is_live() => {
+                    let span = error_span!(
+                        "delivery",
+                        amqp.delivery_tag = delivery.tag(),
+                        alert.id = field::Empty,
+                        alert.type = field::Empty
+                    );
+                    tasks.spawn(Arc::clone(self).process(delivery).instrument(span));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    warn!("{}; connecting anew", error.diagnosis());
+                    return End::Lost;
+                }
+            }
+        }
+    }
+
+    /// One delivery to its end.
+    async fn process(self: Arc<Self>, delivery: Delivery) {
+        let message = Message { body: delivery.body(), content_type: delivery.content_type() };
+        let fate = AssertUnwindSafe(self.relay.handle(message)).catch_unwind().await.unwrap_or_else(|_| panicked());
+        settle(&delivery, &fate, &self.dead_letters, &self.retry, &self.stop).await;
+    }
+}
+
+/// Why a consumer is not read any more.
+#[derive(PartialEq, Eq)]
+enum End {
+    Stopped,
+    Lost,
+}
+
+fn panicked() -> Fate {
+    let diagnosis = Diagnosis {
+        what: "The relay failed on this alert".to_owned(),
+        why: "a fault of the relay itself; its log says where".to_owned(),
+        cure: "Report it with the alert and that log, and replay the alert with a relay in which it is mended"
+            .to_owned(),
+    };
+    Fate::DeadLetter(Box::new(DeadLetter::unasked(Reason::Panicked, None, diagnosis)))
+}
+
+fn warn_of_plain_http(rtir: &Rtir) {
+    let local = match rtir.url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    if rtir.url.scheme() == "http" && !local {
+        warn!("RTIR_URL is plain http: password, sessions and alerts can be read on the way; use https");
+    }
+}

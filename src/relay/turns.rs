@@ -1,0 +1,44 @@
+//! One key at a time: two deliveries of the same alert must not both find nothing and create.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::ticket::AlertKey;
+
+/// The keys that are being worked on in this process.
+#[derive(Default)]
+pub(super) struct Turns {
+    taken: Mutex<HashSet<AlertKey>>,
+    freed: Notify,
+}
+
+/// The right to work on a key, until dropped.
+pub(super) struct Turn<'a> {
+    turns: &'a Turns,
+    key: AlertKey,
+}
+
+impl Turns {
+    /// Waits until nobody works on `key`.
+    pub(super) async fn take(&self, key: &AlertKey) -> Turn<'_> {
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            // Registered before looking, so that no wake-up is missed.
+            freed.as_mut().enable();
+            if self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
+                return Turn { turns: self, key: key.clone() };
+            }
+            freed.await;
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.turns.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.turns.freed.notify_waiters();
+    }
+}

@@ -1,0 +1,15 @@
+//! RT over HTTP, REST 2.0: what it takes to make exactly one ticket. Knows nothing of alerts and of AMQP.
+//!
+//! [`Client`] has one method for each step of the protocol; [`Error::class`] is the one place that decides what an
+//! error means for the ticket it happened to.
+
+mod client;
+mod error;
+mod http;
+mod session;
+mod wire;
+
+pub use client::{Client, Found, Kept};
+pub use error::{Error, Flaw, Operation};
+pub use http::BuildError;
+pub use wire::create_ticket;

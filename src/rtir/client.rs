@@ -1,0 +1,271 @@
+//! The steps of the protocol, each one request or a few.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use reqwest::Method;
+use serde::de::IgnoredAny;
+use tracing::{debug, error, info, warn};
+use url::Url;
+
+use super::error::{Error, Flaw, Operation};
+use super::http::{Answer, BuildError};
+use super::session::Session;
+use super::wire::{self, MergeInto, Page, RtQueue, SetKey, ShownKey, Ticket};
+use crate::config::Rtir;
+use crate::ticket::{ALERT_ID_FIELD, AlertKey, NewTicket, TicketId};
+
+/// The most items RT puts on a page.
+const PER_PAGE: usize = 100;
+/// Keys that differ only in case come in one answer. So many pages of them are read.
+const MAX_PAGES: usize = 100;
+
+/// One worker's way to RT, with its own session.
+pub struct Client {
+    session: Session,
+}
+
+/// A ticket that has the key already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The ticket, or the one it is merged into.
+    pub ticket: TicketId,
+    /// Its subject.
+    pub subject: String,
+}
+
+/// The one ticket that stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The ticket.
+    pub ticket: TicketId,
+    /// Whether the one that was just made was merged into it.
+    pub merged: bool,
+}
+
+/// A ticket as the search shows it.
+struct Hit {
+    id: TicketId,
+    effective_id: TicketId,
+    /// It shows its key. One that shows no such field was moved to an RT queue without it.
+    shows_key: bool,
+    subject: String,
+}
+
+impl Client {
+    /// A client that has not logged in yet.
+    ///
+    /// # Errors
+    /// TLS or the proxy cannot be set up as configured.
+    pub fn new(settings: Arc<Rtir>) -> Result<Self, BuildError> {
+        Ok(Self { session: Session::new(settings)? })
+    }
+
+    /// Another worker's client, with a session of its own.
+    pub fn another(&self) -> Self {
+        Self { session: self.session.another() }
+    }
+
+    /// Looks whether RT answers and its queue would take a ticket.
+    ///
+    /// # Errors
+    /// It does not, or would not.
+    pub async fn look(&self) -> Result<(), Error> {
+        let operation = Operation::Look;
+        let _: IgnoredAny = self.get(operation, self.rest(&["rt"])).await?.json(operation, 200)?;
+        let rt_queue = &self.session.settings().rt_queue;
+        let url = self.rest(&["queue", rt_queue.as_str()]);
+        let answer = self.get(operation, url).await?;
+        let flaw = |what| Error::RtQueue { rt_queue: rt_queue.clone(), what };
+        if matches!(answer.http_status, 403 | 404) {
+            return Err(flaw("does not exist, or the service user may not see it"));
+        }
+        let queue: RtQueue = answer.json(operation, 200)?;
+        match (queue.enabled(), queue.takes_tickets()) {
+            (true, true) => Ok(()),
+            (false, _) => Err(flaw("is disabled")),
+            (true, false) => Err(flaw("takes no ticket of the service user")),
+        }
+    }
+
+    /// The ticket that has `key`, if there is one. Doubles of it that a crash left behind are merged on the way.
+    ///
+    /// # Errors
+    /// RT did not answer the search.
+    pub async fn find(&self, key: &AlertKey) -> Result<Option<Found>, Error> {
+        let hits = self.search(key).await?;
+        if hits.iter().filter(|hit| hit.is_double()).count() > 1 {
+            self.keep_lowest(&hits).await;
+        }
+        let hit = hits.iter().find(|hit| hit.shows_key).or(hits.first());
+        Ok(hit.map(|hit| Found { ticket: hit.effective_id, subject: hit.subject.clone() }))
+    }
+
+    /// Creates `ticket`.
+    ///
+    /// # Errors
+    /// RT did not say that it made one. By the error's class it may have, all the same.
+    pub async fn create(&self, ticket: &NewTicket) -> Result<TicketId, Error> {
+        let operation = Operation::Create;
+        let body = wire::create_ticket(ticket);
+        let answer = self.session.send(operation, Method::POST, self.rest(&["ticket"]), Some(&body)).await?;
+        let made: Ticket = answer.json(operation, 201)?;
+        made.id().ok_or_else(|| Error::Answer { operation, what: "201 without a ticket id".to_owned() })
+    }
+
+    /// Proves that `ticket`, just made, will be found by its key, and merges all tickets of this key but the lowest.
+    ///
+    /// # Errors
+    /// [`Error::Unproven`] if RT dropped the key or will not show the ticket; else RT could not be asked.
+    pub async fn verify(&self, ticket: TicketId, key: &AlertKey) -> Result<Kept, Error> {
+        let shown = self.read(ticket).await?;
+        if let Some(into) = shown.merged_into(ticket) {
+            return Ok(Kept { ticket: into, merged: true });
+        }
+        if !shown.has_key(key) {
+            return Err(Error::Unproven { ticket, flaw: self.why_keyless(&shown).await });
+        }
+        let hits = self.search(key).await?;
+        if !hits.iter().any(|hit| hit.id == ticket) {
+            return Err(Error::Unproven { ticket, flaw: Flaw::NotFound });
+        }
+        let kept = self.keep_lowest(&hits).await.unwrap_or(ticket);
+        Ok(Kept { ticket: kept, merged: kept != ticket })
+    }
+
+    /// Writes `key` on a ticket that was made without it, and proves that it is found by it.
+    ///
+    /// # Errors
+    /// It is not, or RT could not be asked.
+    pub async fn mend(&self, ticket: TicketId, key: &AlertKey) -> Result<Kept, Error> {
+        let operation = Operation::SetKey;
+        // What is written on a ticket that somebody has merged lands on the one it is merged into.
+        if let Some(into) = self.read(ticket).await?.merged_into(ticket) {
+            warn!(rt.ticket_id = into.0, "ticket {ticket} lost its key {key} for good: it is merged into {into}");
+            return Ok(Kept { ticket: into, merged: true });
+        }
+        let url = self.rest(&["ticket", &ticket.to_string()]);
+        let answer = self.session.send(operation, Method::PUT, url, Some(&SetKey::to(key))).await?;
+        // RT answers 200 and a text whatever came of it: the proof decides.
+        debug!(http.status = answer.http_status, "wrote the key on ticket {ticket}: {}", wire::message(&answer.body));
+        self.verify(ticket, key).await
+    }
+
+    /// Logs in, if it is not.
+    ///
+    /// # Errors
+    /// RT refuses the credentials or did not answer.
+    pub async fn log_in(&self) -> Result<(), Error> {
+        self.session.log_in().await
+    }
+
+    /// Ends the session, if there is one.
+    pub async fn log_out(&self) {
+        self.session.log_out().await;
+    }
+
+    async fn read(&self, ticket: TicketId) -> Result<Ticket, Error> {
+        let answer = self.get(Operation::Read, self.rest(&["ticket", &ticket.to_string()])).await?;
+        if answer.http_status == 403 {
+            return Err(Error::Unproven { ticket, flaw: Flaw::NotVisible });
+        }
+        answer.json(Operation::Read, 200)
+    }
+
+    /// Why RT dropped the key of a ticket. It says nothing of its own, so it is asked what the user may see.
+    async fn why_keyless(&self, ticket: &Ticket) -> Flaw {
+        let operation = Operation::Read;
+        let rt_queue = ticket.queue().unwrap_or_default().to_string();
+        let queue: Result<RtQueue, _> =
+            self.get(operation, self.rest(&["queue", &rt_queue])).await.and_then(|answer| answer.json(operation, 200));
+        if queue.is_ok_and(|queue| queue.has_alert_id()) {
+            return Flaw::FieldNotWritten;
+        }
+        let named = [wire::Condition { field: "Name", value: ALERT_ID_FIELD }];
+        let fields = self.session.send(operation, Method::POST, self.rest(&["customfields"]), Some(&named)).await;
+        let fields: Result<Page<IgnoredAny>, _> = fields.and_then(|answer| answer.json(operation, 200));
+        if fields.is_ok_and(|page| page.items.is_empty()) { Flaw::FieldNotVisible } else { Flaw::FieldNotOnQueue }
+    }
+
+    /// All tickets of exactly this key, and those found by it that show no such field; lowest id first.
+    async fn search(&self, key: &AlertKey) -> Result<Vec<Hit>, Error> {
+        let operation = Operation::Find;
+        let mut hits = Vec::new();
+        for page in 1..=MAX_PAGES {
+            let mut url = self.rest(&["tickets"]);
+            url.query_pairs_mut()
+                .append_pair("query", &wire::query(key))
+                .append_pair("fields", "CustomFields,EffectiveId,Subject")
+                .append_pair("orderby", "id")
+                .append_pair("order", "ASC")
+                .append_pair("per_page", &PER_PAGE.to_string())
+                .append_pair("page", &page.to_string());
+            let Page::<Ticket> { items } = self.get(operation, url).await?.json(operation, 200)?;
+            let last = items.len() < PER_PAGE;
+            for item in items {
+                hits.extend(Hit::of(&item, key)?);
+            }
+            if last {
+                hits.sort_by_key(|hit| hit.id);
+                return Ok(hits);
+            }
+        }
+        Err(Error::Answer { operation, what: format!("more than {MAX_PAGES} pages of tickets") })
+    }
+
+    /// Merges every unmerged ticket of the key into the lowest, which is returned.
+    async fn keep_lowest(&self, hits: &[Hit]) -> Option<TicketId> {
+        let doubles: BTreeSet<_> = hits.iter().filter(|hit| hit.is_double()).map(|hit| hit.id).collect();
+        let kept = *doubles.first()?;
+        for double in doubles.into_iter().skip(1) {
+            match self.merge(double, kept).await {
+                Ok(()) => info!(rt.ticket_id = kept.0, "merged ticket {double} into {kept}: both of one alert"),
+                Err(error) => error!(
+                    rt.ticket_id = kept.0,
+                    "ticket {double} is a double of {kept} and could not be merged: {error}. \
+                     Merge it by hand, and grant the service user ModifyTicket on its RT queue"
+                ),
+            }
+        }
+        Some(kept)
+    }
+
+    async fn merge(&self, double: TicketId, into: TicketId) -> Result<(), Error> {
+        let operation = Operation::Merge;
+        let url = self.rest(&["ticket", &double.to_string()]);
+        let answer = self.session.send(operation, Method::PUT, url, Some(&MergeInto { merge_into: into.0 })).await?;
+        let said = wire::message(&answer.body);
+        // RT answers 200 whatever came of it; a merged ticket reads as the one it is merged into.
+        let shown = self.read(double).await?;
+        if shown.merged_into(double) == Some(into) { Ok(()) } else { Err(Error::Answer { operation, what: said }) }
+    }
+
+    /// A URL below RT's REST 2.0.
+    fn rest(&self, path: &[&str]) -> Url {
+        self.session.url(&[&["REST", "2.0"], path].concat())
+    }
+
+    async fn get(&self, operation: Operation, url: Url) -> Result<Answer, Error> {
+        self.session.send(operation, Method::GET, url, None::<&()>).await
+    }
+}
+
+impl Hit {
+    /// `ticket` as a hit for `key`; `None` if it has another key, which RT's search takes for equal.
+    fn of(ticket: &Ticket, key: &AlertKey) -> Result<Option<Self>, Error> {
+        let shows_key = ticket.has_key(key);
+        if !shows_key && ticket.key() != ShownKey::NoField {
+            return Ok(None);
+        }
+        let (Some(id), Some(effective_id)) = (ticket.id(), ticket.effective_id()) else {
+            let what = "a ticket without id or EffectiveId".to_owned();
+            return Err(Error::Answer { operation: Operation::Find, what });
+        };
+        Ok(Some(Self { id, effective_id, shows_key, subject: ticket.subject().to_owned() }))
+    }
+
+    /// Whether it has to be the only one: it shows the key and is not merged into another.
+    fn is_double(&self) -> bool {
+        self.shows_key && self.id == self.effective_id
+    }
+}

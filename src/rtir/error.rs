@@ -1,0 +1,212 @@
+//! What can go wrong with RT, what it means, and what mends it.
+
+use std::time::Duration;
+
+use crate::config;
+use crate::outcome::{Class, Diagnosis, RtAnswer};
+use crate::ticket::{ALERT_ID_FIELD, RtQueueName, TicketId};
+
+/// What was being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Getting or proving a session.
+    LogIn,
+    /// Asking whether RT and the RT queue are well.
+    Look,
+    /// Searching by key.
+    Find,
+    /// Creating a ticket.
+    Create,
+    /// Reading a ticket back.
+    Read,
+    /// Writing the key on a ticket that lost it.
+    SetKey,
+    /// Merging a double.
+    Merge,
+}
+
+impl Operation {
+    fn doing(self) -> &'static str {
+        match self {
+            Self::LogIn => "logging in to RT",
+            Self::Look => "looking at RT",
+            Self::Find => "searching RT for the alert's ticket",
+            Self::Create => "creating the ticket",
+            Self::Read => "reading the ticket back",
+            Self::SetKey => "writing the alert key on the ticket",
+            Self::Merge => "merging the double",
+        }
+    }
+}
+
+/// A request to RT did not do what it should.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The password's or token's file cannot be read.
+    #[error("logging in to RT: {0}")]
+    Secret(#[from] config::SecretUnreadable),
+    /// RT does not know the user, password or token.
+    #[error("{}: RT refuses the credentials", .0.doing())]
+    Credentials(Operation),
+    /// No answer came, or not all of it.
+    #[error("{}: {cause}", .operation.doing())]
+    Transport {
+        /// What was being done.
+        operation: Operation,
+        /// Whether RT may have got the request.
+        sent: bool,
+        /// Why, without the address.
+        cause: String,
+    },
+    /// RT answered with a status that is no success.
+    #[error("{}: RT answered {}{}{}", .operation.doing(), .answer.http_status, if .answer.message.is_empty() {""} else {" "}, .answer.message)]
+    Status {
+        /// What was being done.
+        operation: Operation,
+        /// The answer.
+        answer: RtAnswer,
+        /// How long RT wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// A success that makes no sense.
+    #[error("{}: RT's answer makes no sense: {what}", .operation.doing())]
+    Answer {
+        /// What was being done.
+        operation: Operation,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// RT is there, but its queue would take no ticket.
+    #[error("{}: RT queue {rt_queue:?} {what}", Operation::Look.doing())]
+    RtQueue {
+        /// The queue.
+        rt_queue: RtQueueName,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A ticket was made, but could not be proven to be found again.
+    #[error("ticket {ticket} was made, but {flaw}")]
+    Unproven {
+        /// The ticket.
+        ticket: TicketId,
+        /// What is wrong with it.
+        flaw: Flaw,
+    },
+}
+
+/// Why a ticket that was made could not be found again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// Reading it is forbidden.
+    #[error("it cannot be read: the right ShowTicket is missing")]
+    NotVisible,
+    /// Its key was dropped: the field is not applied to the RT queue.
+    #[error("it lacks its {ALERT_ID_FIELD}: the field is not applied to its RT queue")]
+    FieldNotOnQueue,
+    /// Its key was dropped: the field is not there for the user.
+    #[error("it lacks its {ALERT_ID_FIELD}: there is no such field, or the right SeeCustomField on it is missing")]
+    FieldNotVisible,
+    /// Its key was dropped, although the field is there.
+    #[error("it lacks its {ALERT_ID_FIELD}: the right ModifyCustomField on the field is missing")]
+    FieldNotWritten,
+    /// It has its key and can be read, but the search does not return it.
+    #[error("searching for its {ALERT_ID_FIELD} does not find it")]
+    NotFound,
+}
+
+impl Error {
+    /// What the error means for the ticket it happened to. The one place that decides it.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Credentials(_) | Self::Unproven { .. } | Self::RtQueue { .. } => Class::SetUp,
+            Self::Transport { operation: Operation::Create, sent: true, .. }
+            | Self::Answer { operation: Operation::Create, .. } => Class::Unknown,
+            Self::Status { operation: Operation::Create, answer, .. } => class_of_create(answer),
+            Self::Secret(_) | Self::Transport { .. } | Self::Answer { .. } | Self::Status { .. } => Class::Sink,
+        }
+    }
+
+    /// What RT said, if it said anything.
+    pub fn answer(&self) -> Option<&RtAnswer> {
+        match self {
+            Self::Status { answer, .. } => Some(answer),
+            _ => None,
+        }
+    }
+
+    /// How long RT wants to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// The error with what mends it.
+    pub fn diagnosis(&self) -> Diagnosis {
+        let (what, why) = match self.to_string().split_once(": ") {
+            Some((what, why)) => (format!("{what} failed"), why.to_owned()),
+            None => ("A ticket could not be proven".to_owned(), self.to_string()),
+        };
+        Diagnosis { what, why, cure: self.cure().to_owned() }
+    }
+
+    fn cure(&self) -> &'static str {
+        match self {
+            Self::Secret(_) => "Put the secret there, readable for the relay",
+            Self::Credentials(_) => {
+                "Check RTIR_USERNAME and RTIR_PASSWORD, or RTIR_TOKEN, and that the RT user is enabled"
+            }
+            Self::Transport { .. } => "Check that RT runs, and RTIR_URL, RTIR_PROXY, RTIR_CA_FILE and the network",
+            Self::Status { operation: Operation::Create, answer, .. } => match answer.http_status {
+                403 => "Grant the service user CreateTicket on the RT queue, or check RTIR_QUEUE",
+                400 | 406 | 409 | 413 | 415 | 422 => "Mend what RT names, then replay the alert",
+                _ => "See RT's log",
+            },
+            Self::Status { answer, .. } if answer.http_status == 404 => {
+                "Check RTIR_URL, and that RT's REST 2.0 is enabled"
+            }
+            Self::Status { .. } => "See RT's log",
+            Self::Answer { .. } => "Check that RTIR_URL leads to RT and not to another site or a login page",
+            Self::RtQueue { .. } => "Enable the RT queue and grant the service user SeeQueue and CreateTicket on it",
+            Self::Unproven { flaw: Flaw::NotVisible, .. } => {
+                "Grant the service user ShowTicket on the RT queue; no other ticket is made until then"
+            }
+            Self::Unproven { flaw: Flaw::FieldNotOnQueue, .. } => {
+                "Apply the custom field Alert ID to the RT queue; no other ticket is made until then"
+            }
+            Self::Unproven { flaw: Flaw::FieldNotVisible, .. } => {
+                "Make the custom field Alert ID, apply it to the RT queue, and grant the service user SeeCustomField \
+                 and ModifyCustomField on it; no other ticket is made until then"
+            }
+            Self::Unproven { flaw: Flaw::FieldNotWritten, .. } => {
+                "Grant the service user ModifyCustomField on the custom field Alert ID; no other ticket is made until then"
+            }
+            Self::Unproven { flaw: Flaw::NotFound, .. } => {
+                "Grant the service user ShowTicket on the RT queue and SeeCustomField on the custom field Alert ID; \
+                 no other ticket is made until then"
+            }
+        }
+    }
+}
+
+/// What RT's refusal to create a ticket means. Source of the texts: RT 5, `RT::Ticket::Create`.
+fn class_of_create(answer: &RtAnswer) -> Class {
+    match answer.http_status {
+        // RT says so when its database fails, and for bad numbers, which the relay never sends.
+        400 if answer.message.contains("internal error") => Class::Sink,
+        400 if is_about_status(&answer.message) => Class::SetUp,
+        // RT uses one text for a queue that is unknown, disabled or closed to the user: all are the set-up.
+        403 => Class::SetUp,
+        400 | 406 | 409 | 413 | 415 | 422 => Class::Refused,
+        // A proxy gave up waiting, or lost the answer: RT may have gone on.
+        502 | 504 => Class::Unknown,
+        _ => Class::Sink,
+    }
+}
+
+/// The RT queue's lifecycle does not start with the status `new`.
+fn is_about_status(message: &str) -> bool {
+    message.contains("isn't a valid status for tickets in this queue")
+        || message.contains("New tickets can not have status")
+}

@@ -1,0 +1,233 @@
+//! REST 2.0 as RT spells it. Source: RT 5, `RT::REST2`, and answers recorded from RT 5.0.3.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ticket::{ALERT_ID_FIELD, AlertKey, EmailAddress, NewTicket, TicketId};
+
+/// The body that creates `ticket`. RT takes any key it knows, even `id` and `Creator`: so the keys are fixed here, and
+/// nothing of an alert ever becomes one.
+pub fn create_ticket(ticket: &NewTicket) -> impl Serialize + '_ {
+    CreateTicket {
+        queue: ticket.rt_queue.as_str(),
+        subject: ticket.subject.as_str(),
+        content: &ticket.content,
+        content_type: "text/plain",
+        requestor: ticket.requestors.iter().map(EmailAddress::as_str).collect(),
+        priority: ticket.priority,
+        status: "new",
+        custom_fields: CustomFields { alert_id: ticket.key.as_str() },
+        attachments: ticket.attachment.as_deref().map(|alert| {
+            [Attachment { name: "alert.json", content_type: "application/json", base64: BASE64_STANDARD.encode(alert) }]
+        }),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CreateTicket<'a> {
+    queue: &'a str,
+    subject: &'a str,
+    content: &'a str,
+    content_type: &'static str,
+    requestor: Vec<&'a str>,
+    priority: u8,
+    status: &'static str,
+    custom_fields: CustomFields<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachments: Option<[Attachment; 1]>,
+}
+
+#[derive(Serialize)]
+pub(super) struct CustomFields<'a> {
+    #[serde(rename = "Alert ID")]
+    alert_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Attachment {
+    #[serde(rename = "FileName")]
+    name: &'static str,
+    #[serde(rename = "FileType")]
+    content_type: &'static str,
+    #[serde(rename = "FileContent")]
+    base64: String,
+}
+
+/// The body that writes the key on a ticket.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SetKey<'a> {
+    custom_fields: CustomFields<'a>,
+}
+
+impl<'a> SetKey<'a> {
+    pub(super) fn to(key: &'a AlertKey) -> Self {
+        Self { custom_fields: CustomFields { alert_id: key.as_str() } }
+    }
+}
+
+/// The body that merges a ticket into another.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct MergeInto {
+    pub merge_into: u64,
+}
+
+/// The query that finds the tickets of `key`. Its alphabet needs no quoting. No condition on Queue, since an analyst may
+/// have moved the ticket; `EffectiveId > 0` makes RT return merged tickets too, which it else leaves out.
+pub(super) fn query(key: &AlertKey) -> String {
+    format!("'CF.{{{ALERT_ID_FIELD}}}' = '{key}' AND EffectiveId > 0")
+}
+
+/// One page of a search. RT's `total` and `pages` may be null or a float: neither is read.
+#[derive(Deserialize)]
+pub(super) struct Page<T> {
+    pub items: Vec<T>,
+}
+
+/// One condition of a search for anything but tickets.
+#[derive(Serialize)]
+pub(super) struct Condition {
+    pub field: &'static str,
+    pub value: &'static str,
+}
+
+/// What is read of a ticket.
+#[derive(Deserialize)]
+pub(super) struct Ticket {
+    id: Value,
+    #[serde(rename = "EffectiveId", default)]
+    effective_id: Value,
+    #[serde(rename = "Subject", default)]
+    subject: Option<String>,
+    /// `""` where the ticket's queue has no field that the user may see.
+    #[serde(rename = "CustomFields", default)]
+    custom_fields: Value,
+    #[serde(rename = "Queue", default)]
+    queue: Value,
+}
+
+/// What a ticket shows of its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ShownKey {
+    /// It has the field, and these values in it.
+    Values(Vec<String>),
+    /// It shows no such field.
+    NoField,
+}
+
+impl Ticket {
+    pub(super) fn id(&self) -> Option<TicketId> {
+        read_id(&self.id)
+    }
+
+    /// The ticket that this one is merged into, or itself.
+    pub(super) fn effective_id(&self) -> Option<TicketId> {
+        read_id(&self.effective_id)
+    }
+
+    pub(super) fn subject(&self) -> &str {
+        self.subject.as_deref().unwrap_or_default()
+    }
+
+    /// The id of the ticket's queue.
+    pub(super) fn queue(&self) -> Option<u64> {
+        read_id(&self.queue).map(|id| id.0)
+    }
+
+    /// Where reading the ticket `asked` for leads, if that is another: RT shows what it is merged into.
+    pub(super) fn merged_into(&self, asked: TicketId) -> Option<TicketId> {
+        self.id().filter(|shown| *shown != asked)
+    }
+
+    /// Whether it shows exactly this key.
+    pub(super) fn has_key(&self, key: &AlertKey) -> bool {
+        matches!(self.key(), ShownKey::Values(values) if values.iter().any(|value| value == key.as_str()))
+    }
+
+    pub(super) fn key(&self) -> ShownKey {
+        let fields = self.custom_fields.as_array().map(Vec::as_slice).unwrap_or_default();
+        let Some(field) = fields.iter().find(|field| field["name"] == ALERT_ID_FIELD) else {
+            return ShownKey::NoField;
+        };
+        let values = field["values"].as_array().map(Vec::as_slice).unwrap_or_default();
+        ShownKey::Values(values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect())
+    }
+}
+
+/// An id as RT writes it: a number, the text of one, or an object that has it.
+fn read_id(value: &Value) -> Option<TicketId> {
+    match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        Value::Object(object) => return read_id(object.get("id")?),
+        _ => None,
+    }
+    .filter(|id| *id > 0)
+    .map(TicketId)
+}
+
+/// What is read of an RT queue.
+#[derive(Deserialize)]
+pub(super) struct RtQueue {
+    #[serde(rename = "Disabled", default)]
+    disabled: Value,
+    #[serde(rename = "TicketCustomFields", default)]
+    ticket_custom_fields: Value,
+    #[serde(rename = "_hyperlinks", default)]
+    hyperlinks: Value,
+}
+
+impl RtQueue {
+    pub(super) fn enabled(&self) -> bool {
+        matches!(&self.disabled, Value::String(text) if text == "0") || self.disabled == 0
+    }
+
+    /// Whether the user may create tickets in it.
+    pub(super) fn takes_tickets(&self) -> bool {
+        let links = self.hyperlinks.as_array().map(Vec::as_slice).unwrap_or_default();
+        links.iter().any(|link| link["ref"] == "create" && link["type"] == "ticket")
+    }
+
+    /// Whether its tickets have the field of the alert key, as far as the user may see.
+    pub(super) fn has_alert_id(&self) -> bool {
+        let fields = self.ticket_custom_fields.as_array().map(Vec::as_slice).unwrap_or_default();
+        fields.iter().any(|field| field["name"] == ALERT_ID_FIELD)
+    }
+}
+
+/// RT's own words in an error: the `message` of its JSON, else the text with tags stripped; at most 2 KiB.
+pub(super) fn message(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Message {
+        message: String,
+    }
+    let text = match serde_json::from_slice::<Message>(body) {
+        Ok(Message { message }) => message,
+        Err(_) => strip_tags(&String::from_utf8_lossy(body)),
+    };
+    let words: Vec<_> = text.split_whitespace().collect();
+    let mut text = words.join(" ");
+    text.truncate(text.floor_char_boundary(2048));
+    text
+}
+
+fn strip_tags(html: &str) -> String {
+    let mut text = String::new();
+    let mut inside = false;
+    for c in html.chars() {
+        match c {
+            '<' => inside = true,
+            '>' if inside => {
+                inside = false;
+                text.push(' ');
+            }
+            c if !inside => text.push(c),
+            _ => {}
+        }
+    }
+    text
+}

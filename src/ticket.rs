@@ -1,0 +1,176 @@
+//! The ticket in RT's own words. Pure: what a [`NewTicket`] holds can be sent to RT as it is.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+/// The custom field that carries the alert key on every ticket.
+pub const ALERT_ID_FIELD: &str = "Alert ID";
+
+/// A ticket that RT is asked to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTicket {
+    /// RT's Queue.
+    pub rt_queue: RtQueueName,
+    /// RT's Subject.
+    pub subject: Subject,
+    /// The text of the first message, plain.
+    pub content: String,
+    /// RT's Requestors: RT notifies them.
+    pub requestors: Vec<EmailAddress>,
+    /// RT's Priority.
+    pub priority: u8,
+    /// Value of the custom field [`ALERT_ID_FIELD`].
+    pub key: AlertKey,
+    /// The alert as it came, where the content had to be cut.
+    pub attachment: Option<Vec<u8>>,
+}
+
+/// The id of a ticket in RT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TicketId(pub u64);
+
+impl fmt::Display for TicketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// The name of a queue in RT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RtQueueName(String);
+
+impl RtQueueName {
+    /// # Errors
+    /// The name is empty or holds a control character.
+    pub fn parse(name: &str) -> Result<Self, &'static str> {
+        if name.trim().is_empty() || name.chars().any(char::is_control) {
+            return Err("the name of an RT queue, such as Incident Reports");
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RtQueueName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A Subject that RT stores as it is: no control characters, at most 200 bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject(String);
+
+impl Subject {
+    /// RT cuts a subject after this many bytes.
+    pub const MAX_BYTES: usize = 200;
+
+    /// Drops control characters from `text` and cuts it at a character boundary.
+    pub fn new(text: &str) -> Self {
+        let mut subject: String = text.chars().filter(|c| !c.is_control()).collect();
+        subject.truncate(subject.floor_char_boundary(Self::MAX_BYTES));
+        // RT strips white space at the end.
+        subject.truncate(subject.trim_end().len());
+        Self(subject)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The value of `Alert ID`: the same alert always has the same key, and different alerts have different ones.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AlertKey(String);
+
+impl AlertKey {
+    /// Longest key, in bytes. RT's search goes wrong on long or unusual values.
+    const MAX_BYTES: usize = 64;
+    const HASHED: &'static str = "sha256:";
+    /// So many hex digits of the SHA-256 stand in a hashed key.
+    const HEX_DIGITS: usize = 56;
+
+    /// The key of the alert `id` within `namespace`: plain where RT's search is safe with it, else hashed.
+    pub fn new(namespace: Option<&str>, id: &str) -> Self {
+        let id = match namespace {
+            Some(namespace) => format!("{namespace}:{id}"),
+            None => id.to_owned(),
+        };
+        if Self::is_plain(&id) { Self(id) } else { Self::hashed(&id) }
+    }
+
+    fn is_plain(id: &str) -> bool {
+        let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+        (1..=Self::MAX_BYTES).contains(&id.len()) && id.bytes().all(safe) && !id.starts_with(Self::HASHED)
+    }
+
+    fn hashed(id: &str) -> Self {
+        let hex = format!("{:x}", Sha256::digest(id));
+        Self(format!("{}{}", Self::HASHED, &hex[..Self::HEX_DIGITS]))
+    }
+
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AlertKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An e-mail address that RT takes as a Requestor and as nothing else: no second address, no user name, no principal
+/// id, no header line hides in it. Equal without regard to case.
+#[derive(Clone, Debug)]
+pub struct EmailAddress(String);
+
+impl EmailAddress {
+    /// RT cuts a longer address, and mails to what is left.
+    const MAX_BYTES: usize = 120;
+
+    /// Reads `text`; an internationalised domain becomes its A-label.
+    ///
+    /// # Errors
+    /// RT would drop, split or misread the address; the error says why.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let Some((local, domain)) = text.split_once('@') else { return Err("no @ in the address") };
+        if domain.contains('@') {
+            return Err("more than one @ in the address");
+        }
+        // RFC 5322 atext and dots: what is left out are quotes, brackets, commas, white space, control characters.
+        let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte);
+        if local.is_empty() || !local.bytes().all(safe) {
+            return Err("the part before the @ has a character that is not taken");
+        }
+        let domain = idna::domain_to_ascii_strict(domain).map_err(|_| "the part after the @ is not a domain name")?;
+        if domain.is_empty() {
+            return Err("the part after the @ is not a domain name");
+        }
+        let address = format!("{local}@{domain}");
+        if address.len() > Self::MAX_BYTES {
+            return Err("the address is longer than 120 bytes");
+        }
+        Ok(Self(address))
+    }
+
+    /// The address as RT gets it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq for EmailAddress {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for EmailAddress {}

@@ -1,0 +1,1 @@
+//! Tests against a real RabbitMQ and a real RT, which `tests/servers/with-servers` starts.

@@ -1,0 +1,79 @@
+# Site configuration of the throw-away RT that `rt` starts. What varies comes
+# from the environment, so one file serves every instance.
+use utf8;
+
+my $dir = $ENV{RELAY_LAB_RT_DIR} or die "RELAY_LAB_RT_DIR is not set";
+open my $port_file, '<', "$dir/port" or die "$dir/port: $!";
+chomp( my $port = <$port_file> );
+
+Set( $rtname,       'rt.example' );
+Set( $Organization, 'rt.example' );
+Set( $Timezone,     'UTC' );
+Set( $WebDomain,    '127.0.0.1' );
+Set( $WebPort,      $port );
+Set( $WebPath,      '' );
+
+# Everything RT writes stays below $dir.
+$RT::VarPath         = $dir;
+$RT::MasonDataDir    = "$dir/mason";
+$RT::MasonSessionDir = "$dir/session";
+Set( $DatabaseType, 'SQLite' );
+Set( $DatabaseName, "$dir/rt.sqlite3" );
+Set( $DatabaseUser, '' );
+Set( $DatabasePassword, '' );
+
+Set( $LogToSyslog,    undef );
+Set( $LogToSTDERR,    'error' );
+Set( $LogToFile,      'info' );
+Set( $LogDir,         "$dir/log" );
+Set( $LogToFileNamed, 'rt.log' );
+
+# No mail leaves the machine: all of it is appended to one mbox.
+Set( $CorrespondAddress, 'rt@rt.example' );
+Set( $CommentAddress,    'rt-comment@rt.example' );
+Set( $MailCommand, sub {
+    my $mail = shift->stringify;
+    $mail =~ s/^(>*From )/>$1/mg;
+    open my $mbox, '>>', "$dir/mail/rt.mbox" or return 0;
+    flock $mbox, 2;
+    print {$mbox} 'From rt@rt.example ' . gmtime() . "\n$mail\n";
+    return close $mbox;
+} );
+
+# Mails come out the same on every machine, whatever converters it has.
+Set( $HTMLFormatter, 'core' );
+
+# RT checks a password or token with bcrypt on every request. Its default cost
+# of 12 takes 0.2 s of processor time; tests do not need that.
+Set( $BcryptCost, $ENV{RELAY_LAB_BCRYPT} || 4 );
+
+# The lifecycle that RTIR gives to its queue Incident Reports.
+Set( %Lifecycles,
+    incident_reports => {
+        initial     => ['new'],
+        active      => ['open'],
+        inactive    => [ 'resolved', 'rejected' ],
+        defaults    => { on_create => 'new', on_merge => 'resolved' },
+        transitions => {
+            ''       => [ 'new', 'open', 'resolved' ],
+            new      => [ 'open', 'resolved', 'rejected' ],
+            open     => [ 'resolved', 'rejected' ],
+            resolved => ['open'],
+            rejected => ['open'],
+        },
+        rights  => { '* -> *' => 'ModifyTicket' },
+        actions => [],
+    },
+    # So that tickets can be moved to and from the other queues.
+    __maps__ => {
+        'incident_reports -> default' =>
+            { map { $_ => $_ } qw(new open resolved rejected) },
+        'default -> incident_reports' => {
+            ( map { $_ => $_ } qw(new open resolved rejected) ),
+            stalled => 'open',
+            deleted => 'rejected',
+        },
+    },
+);
+
+1;

@@ -1,0 +1,4 @@
+//! What the tests share.
+
+pub mod alerts;
+pub mod fake_rt;

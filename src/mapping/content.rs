@@ -34,7 +34,8 @@ pub(super) fn render(alert: &Alert, notified: &Notified) -> Content {
 
     let mut people = Writer { text: String::new(), cut: false };
     people.list("Notified", &notified.people);
-    people.list("Not notified", &notified.left_out);
+    let left_out: Vec<_> = notified.left_out.iter().map(|left| format!("{} ({})", left.who, left.why)).collect();
+    people.list("Not notified", &left_out);
     people.cut_to(MAX_PEOPLE_BYTES);
 
     let mut id = Writer { text: String::new(), cut: false };

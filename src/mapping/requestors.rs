@@ -11,7 +11,16 @@ pub(super) struct Notified {
     /// The people behind them, as the ticket shows them.
     pub people: Vec<String>,
     /// Who is not notified, and why.
-    pub left_out: Vec<String>,
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A focal point that is not notified.
+pub(super) struct LeftOut {
+    /// As the ticket shows it.
+    pub who: String,
+    pub why: String,
+    /// Where it stands in the alert, from 1.
+    position: usize,
 }
 
 /// Sorts the focal points into those that are notified and those that are not.
@@ -20,10 +29,14 @@ pub(super) fn choose(
     fallback: Option<&EmailAddress>,
 ) -> Result<Notified, Unmappable> {
     let mut notified = Notified { requestors: Vec::new(), people: Vec::new(), left_out: Vec::new() };
-    for focal_point in focal_points {
-        match focal_point {
-            Ok(person) => notified.add(person),
-            Err(misshapen) => notified.left_out.push(format!("{} ({})", misshapen.who, misshapen.why)),
+    for (index, focal_point) in focal_points.iter().enumerate() {
+        let (who, judged) = match focal_point {
+            Ok(person) => (describe(person), notified.add(person)),
+            Err(misshapen) => (misshapen.who.clone(), Err(misshapen.why.clone())),
+        };
+        match judged {
+            Ok(()) => notified.people.push(who),
+            Err(why) => notified.left_out.push(LeftOut { who, why, position: index + 1 }),
         }
     }
     if notified.requestors.is_empty() {
@@ -35,20 +48,15 @@ pub(super) fn choose(
 }
 
 impl Notified {
-    fn add(&mut self, person: &FocalPoint) {
-        let who = describe(person);
+    fn add(&mut self, person: &FocalPoint) -> Result<(), String> {
         if !person.active {
-            return self.left_out.push(format!("{who} (not active)"));
+            return Err("not active".to_owned());
         }
-        match EmailAddress::parse(&person.email) {
-            Err(why) => self.left_out.push(format!("{who} ({why})")),
-            Ok(address) => {
-                self.people.push(who);
-                if !self.requestors.contains(&address) {
-                    self.requestors.push(address);
-                }
-            }
+        let address = EmailAddress::parse(&person.email)?;
+        if !self.requestors.contains(&address) {
+            self.requestors.push(address);
         }
+        Ok(())
     }
 }
 
@@ -61,11 +69,13 @@ fn describe(person: &FocalPoint) -> String {
     }
 }
 
-fn missing(left_out: &[String]) -> Unmappable {
-    Unmappable::MissingFocalPoints(match left_out {
-        [] => "the alert names no focal point".to_owned(),
-        // A header has room for a few; the body names them all.
-        few if few.len() <= 5 => format!("none of them can be notified: {}", few.join("; ")),
-        [first, ..] => format!("none of {} focal points can be notified, first {first}", left_out.len()),
+/// Says of each why it could not be notified. People are named by their position: the words go into logs.
+fn missing(left_out: &[LeftOut]) -> Unmappable {
+    let position = |left: &LeftOut| format!("focal point {} ({})", left.position, left.why);
+    let few: Vec<_> = left_out.iter().take(5).map(position).collect();
+    Unmappable::MissingFocalPoints(match left_out.len() {
+        0 => "the alert names no focal point".to_owned(),
+        count if count > few.len() => format!("none of {count} can be notified: {}; ...", few.join(", ")),
+        _ => format!("none can be notified: {}", few.join(", ")),
     })
 }

@@ -1,0 +1,39 @@
+# One word for each job; README and CONTRIBUTING explain them. All of them install what they need (Debian, Ubuntu).
+SHELL := /bin/bash
+.PHONY: demo test test-offline test-live lint tools figures
+
+# Shows the relay at work on a real RabbitMQ and a real RT. KEEP=1 leaves it up.
+demo:
+	@deploy/demo/demo
+
+# All tests; starts the servers that they need.
+test: test-offline test-live
+
+test-offline:
+	@tests/servers/install
+	cargo test --locked --lib --bins --test offline
+
+test-live:
+	@tests/servers/install
+	cargo test --locked --test live --no-run
+	tests/servers/with-servers cargo test --locked --test live
+
+lint: tools
+	cargo fmt --all --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo machete
+	cargo deny check bans licenses sources
+	@# The advisory database is fetched; without a way to it the check cannot be made.
+	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
+	  else echo "advisories: NOT checked, their database cannot be fetched"; fi
+
+# The tools of `lint`, at the versions that pass.
+tools:
+	@tests/servers/install
+	@command -v cargo-machete >/dev/null || cargo install --locked --version 0.9.2 cargo-machete
+	@command -v cargo-deny >/dev/null || cargo install --locked --debug --version 0.20.2 cargo-deny
+
+# Measures size and speed; takes a release build and a few minutes.
+figures:
+	@tests/figures

@@ -34,6 +34,9 @@ pub enum PublishError {
         /// With what key.
         routing_key: String,
     },
+    /// There is no such exchange.
+    #[error("there is no exchange {0:?}")]
+    NoExchange(String),
     /// A queue refused it, as it is full.
     #[error("the broker refuses it: a queue bound to exchange {0:?} is full")]
     Refused(String),
@@ -122,7 +125,10 @@ impl Open {
             }
             Ok(Ok(Confirmation::Nack(_))) => Err(PublishError::Refused(exchange.to_owned())),
             Ok(Ok(Confirmation::NotRequested)) | Err(_) => Err(PublishError::Unconfirmed),
-            Ok(Err(source)) => Err(Error::Call { doing, source }.into()),
+            Ok(Err(source)) => Err(match (Error::Call { doing, source }) {
+                error if error.is_not_found() => PublishError::NoExchange(exchange.to_owned()),
+                error => error.into(),
+            }),
         }
     }
 }

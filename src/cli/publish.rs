@@ -135,27 +135,46 @@ async fn publish(publisher: &Publisher, exchange: &str, outgoing: Vec<Outgoing>,
     if stderr().is_terminal() && outgoing.len() > BAR_FROM {
         bar.set_draw_target(ProgressDrawTarget::stderr());
     }
-    let (mut stored, mut unavailable) = (0, false);
+    let (mut stored, mut hopeless) = (0, None);
     for Outgoing { label, routing_key, properties, body } in outgoing {
         match publisher.publish(exchange, &routing_key, properties, &body).await {
             Ok(()) => stored += 1,
-            Err(PublishError::Broker(error)) => {
-                bar.suspend(|| eprintln!("not stored: {label} and all after it: {}", error.diagnosis()));
-                unavailable = true;
-                if error.is_configuration() {
-                    return Exit::Configuration;
-                }
-                break;
+            Err(error) => {
+                hopeless = why_hopeless(&error);
+                let rest = if hopeless.is_some() { " and all after it" } else { "" };
+                bar.suspend(|| eprintln!("not stored: {label}{rest}: {}", in_full(&error)));
             }
-            Err(error) => bar.suspend(|| eprintln!("not stored: {label}: {error}")),
+        }
+        if hopeless.is_some() {
+            break;
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
     eprintln!("{stored} of {all} stored in exchange {exchange:?}");
-    match (stored == all, unavailable) {
-        (true, _) => Exit::Well,
-        (false, true) => Exit::Unavailable,
-        (false, false) => Exit::Failed,
+    match hopeless {
+        Some(exit) => exit,
+        None if stored == all => Exit::Well,
+        None => Exit::Failed,
+    }
+}
+
+/// How the command ends if the next message would fare no better.
+fn why_hopeless(error: &PublishError) -> Option<Exit> {
+    match error {
+        PublishError::NoExchange(_) => Some(Exit::Failed),
+        PublishError::Broker(error) if error.is_configuration() => Some(Exit::Configuration),
+        PublishError::Broker(_) => Some(Exit::Unavailable),
+        _ => None,
+    }
+}
+
+fn in_full(error: &PublishError) -> String {
+    match error {
+        PublishError::Broker(error) => error.diagnosis().to_string(),
+        PublishError::NoExchange(_) => {
+            format!("{error}. Start the relay once, which declares it, or check AMQP_EXCHANGE")
+        }
+        other => other.to_string(),
     }
 }

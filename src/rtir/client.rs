@@ -113,23 +113,18 @@ impl Client {
         made.id().ok_or_else(|| Error::Answer { operation, what: "201 without a ticket id".to_owned() })
     }
 
-    /// Proves that `ticket`, just made, will be found by its key, and merges all tickets of this key but the lowest.
+    /// Proves that `ticket`, just made, is found by its key, and merges all tickets of this key but the lowest.
+    ///
+    /// Being found is the proof: RT shows nothing of a key it has dropped, nor of a ticket that the user may not see.
     ///
     /// # Errors
-    /// [`Error::Unproven`] if RT dropped the key or will not show the ticket; else RT could not be asked.
+    /// [`Error::Unproven`] if the search does not find it; else RT could not be asked.
     pub async fn verify(&self, ticket: TicketId, key: &AlertKey) -> Result<Kept, Error> {
-        let shown = self.read(ticket).await?;
-        if let Some(into) = shown.merged_into(ticket) {
-            return Ok(Kept { ticket: into, merged: true });
-        }
-        if !shown.has_key(key) {
-            return Err(Error::Unproven { ticket, flaw: self.why_keyless(&shown).await });
-        }
         let hits = self.search(key).await?;
-        if !hits.iter().any(|hit| hit.id == ticket) {
-            return Err(Error::Unproven { ticket, flaw: Flaw::NotFound });
-        }
-        let kept = self.keep_lowest(&hits).await.unwrap_or(ticket);
+        let Some(hit) = hits.iter().find(|hit| hit.id == ticket) else {
+            return self.why_not_found(ticket, key).await;
+        };
+        let kept = if hit.is_merged() { hit.effective_id } else { self.keep_lowest(&hits).await.unwrap_or(ticket) };
         Ok(Kept { ticket: kept, merged: kept != ticket })
     }
 
@@ -151,12 +146,13 @@ impl Client {
         self.verify(ticket, key).await
     }
 
-    /// Logs in, if it is not.
+    /// Proves that RT takes the credentials.
     ///
     /// # Errors
-    /// RT refuses the credentials or did not answer.
+    /// RT refuses them or did not answer.
     pub async fn log_in(&self) -> Result<(), Error> {
-        self.session.log_in().await
+        let _: IgnoredAny = self.get(Operation::LogIn, self.rest(&["rt"])).await?.json(Operation::LogIn, 200)?;
+        Ok(())
     }
 
     /// Ends the session, if there is one.
@@ -172,7 +168,17 @@ impl Client {
         answer.json(Operation::Read, 200)
     }
 
-    /// Why RT dropped the key of a ticket. It says nothing of its own, so it is asked what the user may see.
+    /// Why the search does not find a ticket that was made. RT says nothing of its own, so it is asked what the user
+    /// may see. A ticket that somebody has just merged into another of their own is well.
+    async fn why_not_found(&self, ticket: TicketId, key: &AlertKey) -> Result<Kept, Error> {
+        let shown = self.read(ticket).await?;
+        if let Some(into) = shown.merged_into(ticket) {
+            return Ok(Kept { ticket: into, merged: true });
+        }
+        let flaw = if shown.has_key(key) { Flaw::NotFound } else { self.why_keyless(&shown).await };
+        Err(Error::Unproven { ticket, flaw })
+    }
+
     async fn why_keyless(&self, ticket: &Ticket) -> Flaw {
         let operation = Operation::Read;
         let rt_queue = ticket.queue().unwrap_or_default().to_string();
@@ -264,8 +270,12 @@ impl Hit {
         Ok(Some(Self { id, effective_id, shows_key, subject: ticket.subject().to_owned() }))
     }
 
+    fn is_merged(&self) -> bool {
+        self.id != self.effective_id
+    }
+
     /// Whether it has to be the only one: it shows the key and is not merged into another.
     fn is_double(&self) -> bool {
-        self.shows_key && self.id == self.effective_id
+        self.shows_key && !self.is_merged()
     }
 }

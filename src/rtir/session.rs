@@ -97,14 +97,6 @@ impl Session {
         if answer.http_status == 401 { Err(answer.into_error(operation)) } else { Ok(answer) }
     }
 
-    /// Logs in, if it is not.
-    ///
-    /// # Errors
-    /// RT refuses the credentials or did not answer.
-    pub(super) async fn log_in(&self) -> Result<(), Error> {
-        self.pass().await.map(drop)
-    }
-
     /// Logs out, if it is logged in. Best effort: RT forgets the session by itself some day.
     pub(super) async fn log_out(&self) {
         if let Some(pass) = self.pass.lock().await.take() {

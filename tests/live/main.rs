@@ -1,1 +1,18 @@
-//! Tests against a real RabbitMQ and a real RT, which `tests/servers/with-servers` starts.
+//! Tests against a real RabbitMQ and a real RT, which the test command starts. Each makes a scene of its own, so they
+//! run side by side.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod analysts;
+mod broker;
+mod dead_letters;
+mod doubles;
+mod end_to_end;
+mod hostile;
+mod publish;
+mod sessions;
+mod set_up;
+mod shutdown;

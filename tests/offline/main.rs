@@ -1,5 +1,7 @@
 //! Tests that need nothing: no broker, no RT, no network beyond loopback.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

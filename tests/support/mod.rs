@@ -1,4 +1,8 @@
 //! What the tests share.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod alerts;
+pub mod eventually;
 pub mod fake_rt;
+pub mod lab;
+pub mod relay_process;

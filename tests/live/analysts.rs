@@ -1,0 +1,70 @@
+//! What analysts do with tickets does not make the relay lose sight of them.
+
+use serde_json::json;
+
+use crate::support::alerts;
+use crate::support::lab::{Scene, rt_admin};
+
+/// Makes a ticket of the alert `id`, lets an analyst handle it, publishes the alert again, and asserts that the ticket
+/// is found and no other made.
+async fn is_found_after(scene: &Scene, id: &str, analyst: impl AsyncFnOnce(u64)) {
+    let relay = scene.relay(&[]).await;
+    scene.publish_alert(&alerts::ssl(id)).await;
+    relay.logs("\"outcome\":\"created\"").await;
+    let ticket = scene.tickets(1).await[0].id;
+    analyst(ticket).await;
+    scene.publish_alert(&alerts::ssl(id)).await;
+    relay.logs("\"outcome\":\"found\"").await;
+    scene.stop(relay).await;
+    scene.assert_queue_empty().await;
+    let made = scene.rt.search(&format!("EffectiveId > 0 AND Creator = '{}'", scene.name)).await;
+    assert_eq!(made.iter().map(|ticket| ticket.id).collect::<Vec<_>>(), [ticket]);
+}
+
+#[tokio::test]
+async fn a_ticket_merged_into_another_is_found() {
+    let scene = Scene::new("merged").await;
+    let other = Scene::new("merge-target").await;
+    let relay = other.relay(&[]).await;
+    other.publish_alert(&alerts::ssl("other")).await;
+    let target = other.tickets(1).await[0].id;
+    other.stop(relay).await;
+    is_found_after(&scene, "merged", async |ticket| {
+        let said = scene.rt.put(ticket, &json!({ "MergeInto": target })).await;
+        assert_eq!(said, json!(["Merge Successful"]));
+        // The service user has to see the RT queue that the ticket is in now.
+        rt_admin(&["grant", &scene.name, "ShowTicket", &other.name]);
+    })
+    .await;
+    scene.close().await;
+    other.close().await;
+}
+
+#[tokio::test]
+async fn a_ticket_moved_to_a_queue_with_the_field_is_found() {
+    let scene = Scene::new("moved").await;
+    let other = Scene::new("moved-to").await;
+    rt_admin(&["grant", &scene.name, "ShowTicket", &other.name]);
+    is_found_after(&scene, "moved", async |ticket| {
+        let said = scene.rt.put(ticket, &json!({ "Queue": other.name })).await;
+        assert!(said.to_string().contains("Queue changed"), "{said}");
+    })
+    .await;
+    scene.close().await;
+    other.close().await;
+}
+
+#[tokio::test]
+async fn a_ticket_moved_to_a_queue_without_the_field_is_found() {
+    let scene = Scene::new("moved-away").await;
+    let other = Scene::new("fieldless").await;
+    rt_admin(&["remove-field", &other.name]);
+    rt_admin(&["grant", &scene.name, "ShowTicket", &other.name]);
+    is_found_after(&scene, "moved-away", async |ticket| {
+        let said = scene.rt.put(ticket, &json!({ "Queue": other.name })).await;
+        assert!(said.to_string().contains("Queue changed"), "{said}");
+    })
+    .await;
+    scene.close().await;
+    other.close().await;
+}

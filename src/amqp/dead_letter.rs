@@ -1,11 +1,12 @@
 //! The copy of an alert that goes to the dead-letter exchange: the body byte for byte, the reason in headers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gethostname::gethostname;
 use jiff::Timestamp;
 use lapin::BasicProperties;
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use super::connect::Broker;
 use super::consume::Delivery;
@@ -55,7 +56,7 @@ impl DeadLetters {
 /// The properties of the copy, and its routing key: that of the first time, where the alert was replayed.
 fn copy(delivery: &Delivery, letter: &DeadLetter) -> (BasicProperties, String) {
     let lapin::message::Delivery { exchange, routing_key, properties, .. } = &delivery.0;
-    let mut headers = Headers(properties.headers().clone().unwrap_or_default());
+    let mut headers = Headers(properties.headers().clone().unwrap_or_default().inner().clone());
     for (name, moved) in MOVED {
         headers.rename(name, moved);
     }
@@ -70,7 +71,7 @@ fn copy(delivery: &Delivery, letter: &DeadLetter) -> (BasicProperties, String) {
     headers.failure(letter);
 
     let routing_key = headers.get_text("x-original-routing-key").unwrap_or_else(|| routing_key.to_string());
-    let properties = without_expiration_and_user(properties).with_headers(headers.0).with_delivery_mode(2);
+    let properties = without_expiration_and_user(properties).with_headers(headers.0.into()).with_delivery_mode(2);
     (properties, routing_key)
 }
 
@@ -98,7 +99,7 @@ fn without_expiration_and_user(given: &BasicProperties) -> BasicProperties {
 }
 
 /// The headers of a copy.
-struct Headers(FieldTable);
+struct Headers(BTreeMap<ShortString, AMQPValue>);
 
 impl Headers {
     /// What an operator needs to know; what is unknown is absent, also where an earlier failure left it.
@@ -112,7 +113,7 @@ impl Headers {
         self.set("x-failure-attempts", AMQPValue::LongLongInt(letter.attempts.into()));
         self.text("x-failure-history", &history(&letter.history));
         for name in ["x-failure-http-status", "x-failure-response", "x-alert-key"] {
-            self.remove(name);
+            self.0.remove(name);
         }
         if let Some(answer) = &letter.answer {
             self.set("x-failure-http-status", AMQPValue::LongLongInt(answer.http_status.into()));
@@ -138,7 +139,7 @@ impl Headers {
     }
 
     fn get_text(&self, name: &str) -> Option<String> {
-        match self.0.inner().get(name)? {
+        match self.0.get(name)? {
             AMQPValue::LongString(text) => Some(text.to_string()),
             AMQPValue::ShortString(text) => Some(text.to_string()),
             _ => None,
@@ -146,16 +147,9 @@ impl Headers {
     }
 
     fn rename(&mut self, from: &str, to: &str) {
-        if let Some(value) = self.remove(from) {
+        if let Some(value) = self.0.remove(from) {
             self.set(to, value);
         }
-    }
-
-    fn remove(&mut self, name: &str) -> Option<AMQPValue> {
-        let mut table = std::mem::take(&mut self.0).inner().clone();
-        let value = table.remove(name);
-        self.0 = table.into();
-        value
     }
 }
 

@@ -51,6 +51,13 @@ pub enum PublishError {
     Broker(#[from] Error),
 }
 
+impl PublishError {
+    /// Whether the broker has answered in order, or was not asked.
+    fn leaves_channel_well(&self) -> bool {
+        matches!(self, Self::Unroutable { .. } | Self::Refused(_) | Self::HeadersTooLarge(_))
+    }
+}
+
 impl Publisher {
     /// A publisher that connects when first needed.
     pub fn new(broker: Arc<Broker>, purpose: &'static str) -> Self {
@@ -73,10 +80,11 @@ impl Publisher {
             Some(open) => open,
             None => self.open().await?,
         };
-        open.check_headers(&properties)?;
-        let stored = open.publish(exchange, routing_key, properties, body).await;
-        // A message that came back was answered in order: the channel is well.
-        if matches!(stored, Ok(()) | Err(PublishError::Unroutable { .. } | PublishError::Refused(_))) {
+        let stored = match open.check_headers(&properties) {
+            Ok(()) => open.publish(exchange, routing_key, properties, body).await,
+            Err(error) => Err(error),
+        };
+        if stored.as_ref().map_or_else(PublishError::leaves_channel_well, |()| true) {
             *slot = Some(open);
         }
         stored

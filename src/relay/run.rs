@@ -67,7 +67,11 @@ impl Service {
     /// Wrong credentials at start are a fault of the configuration; later, and with any other fault of RT, the alerts
     /// wait.
     async fn check_credentials(&self) -> Result<(), Diagnosis> {
-        match self.relay.log_in().await {
+        let logged_in = tokio::select! {
+            () = self.stop.cancelled() => return Ok(()),
+            logged_in = self.relay.log_in() => logged_in,
+        };
+        match logged_in {
             Ok(()) => Ok(()),
             Err(error @ rtir::Error::Credentials(_)) => Err(error.diagnosis()),
             Err(error) => {

@@ -2,10 +2,15 @@
 
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::rtir::Client;
+
+/// A session that is left behind does no harm; a relay that does not stop does.
+const LOG_OUT_WITHIN: Duration = Duration::from_secs(3);
 
 /// The clients that nobody uses, and how many may be used.
 pub(super) struct Workers {
@@ -39,12 +44,11 @@ impl Workers {
         }
     }
 
-    /// Ends the sessions of all clients that nobody uses.
+    /// Ends the sessions of all clients that nobody uses, as far as RT answers soon.
     pub(super) async fn log_out(&self) {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
-        for client in idle {
-            client.log_out().await;
-        }
+        let all = join_all(idle.iter().map(Client::log_out));
+        let _ = tokio::time::timeout(LOG_OUT_WITHIN, all).await;
     }
 }
 

@@ -159,13 +159,18 @@ pub enum Details {
     VirusTotal(VirusTotal),
 }
 
-/// A number as the publisher wrote it, with its value where it is a whole number that fits.
+/// A number as the publisher wrote it: `1e400` stays `1e400`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Number {
-    /// The text as given: `1e400` stays `1e400`.
+    /// The text as given.
     pub text: String,
-    /// Its value, if whole and within `i64`.
-    pub whole: Option<i64>,
+}
+
+impl Number {
+    /// Whether it is at most `limit`; what is too large for a float counts as infinite.
+    fn is_at_most(&self, limit: f64) -> bool {
+        self.text.parse::<f64>().is_ok_and(|value| value <= limit)
+    }
 }
 
 /// One line of a ticket: a name and its value.
@@ -177,12 +182,10 @@ impl Alert {
     pub fn severity(&self) -> Severity {
         self.given_severity.unwrap_or(match self.category() {
             Category::Defacement => Severity::Critical,
-            Category::SslExpiresSoon | Category::DomainExpiresSoon => {
-                match self.details.days_left().and_then(|number| number.whole) {
-                    Some(days) if days <= 7 => Severity::High,
-                    _ => Severity::Medium,
-                }
-            }
+            Category::SslExpiresSoon | Category::DomainExpiresSoon => match self.details.days_left() {
+                Some(days) if days.is_at_most(7.0) => Severity::High,
+                _ => Severity::Medium,
+            },
             Category::SslProblem
             | Category::DomainProblem
             | Category::AvailabilityProblem

@@ -59,10 +59,8 @@ impl Cli {
     /// Runs the command.
     pub fn execute(self) -> ExitCode {
         let environment = Environment::of_process();
-        match Log::load(&environment) {
-            Ok(log) => telemetry::init(&log),
-            Err(faults) => return report(&faults).into(),
-        }
+        // Faults of it are reported with those of the rest.
+        telemetry::init(&Log::load(&environment).unwrap_or_default());
         match self.command {
             Command::Run => run::execute(&environment),
             Command::Render(command) => command.execute(&environment),

@@ -81,18 +81,12 @@ impl Config {
     /// # Errors
     /// All faults of the environment.
     pub fn load(environment: &Environment) -> Result<Self, Vec<Fault>> {
-        let mut faults = Faults::of(environment, &OURS);
+        let mut faults = common_faults(environment);
         let amqp = Amqp::read(environment, &mut faults);
         let rtir = Rtir::read(environment, &mut faults);
         let rules = read_rules(environment, &mut faults);
         let retry = read_retry(environment, &mut faults);
         let process = read_process(environment, &mut faults);
-        if let (Some(rtir), Some(process)) = (&rtir, &process)
-            && process.shutdown_grace <= rtir.timeout
-        {
-            let got = format!("{:?}", process.shutdown_grace);
-            faults.add("SHUTDOWN_GRACE", &got, "more than RTIR_TIMEOUT, so that a create in flight can end");
-        }
         let config = || Some(Self { amqp: amqp?, rtir: rtir?, rules: rules?, retry: retry?, process: process? });
         faults.or(config())
     }
@@ -102,7 +96,7 @@ impl Config {
     /// # Errors
     /// All faults of the environment that concern it.
     pub fn load_rules(environment: &Environment) -> Result<Rules, Vec<Fault>> {
-        let mut faults = Faults::of(environment, &OURS);
+        let mut faults = common_faults(environment);
         let rules = read_rules(environment, &mut faults);
         faults.or(rules)
     }
@@ -112,14 +106,27 @@ impl Config {
     /// # Errors
     /// All faults of the environment that concern it.
     pub fn load_amqp(environment: &Environment) -> Result<Amqp, Vec<Fault>> {
-        let mut faults = Faults::of(environment, &OURS);
+        let mut faults = common_faults(environment);
         let amqp = Amqp::read(environment, &mut faults);
         faults.or(amqp)
     }
 }
 
+/// What is wrong whatever a command reads: names, values that are not text, and how to log.
+fn common_faults(environment: &Environment) -> Faults {
+    let mut faults = Faults::of(environment, &OURS, &[ProcessVars::KNOWN.1, LogVars::KNOWN.1]);
+    faults.extend(Log::load(environment).err().unwrap_or_default());
+    faults
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: None }
+    }
+}
+
 impl Log {
-    /// How to log; read first, so that faults of the rest can be logged.
+    /// How to log; read first, so that all the rest can be logged.
     ///
     /// # Errors
     /// All faults of `LOG` and `LOG_FORMAT`.
@@ -157,7 +164,8 @@ fn read_retry(environment: &Environment, faults: &mut Faults) -> Option<retry::P
     let initial = values.duration("INITIAL", initial, "500ms");
     let max = values.duration("MAX", max, "30s");
     let takes = "a whole number from 1 on";
-    let max_attempts = values.or("MAX_ATTEMPTS", max_attempts, "8", takes, |text| text.parse().ok());
+    let max_attempts =
+        values.or("MAX_ATTEMPTS", max_attempts, "8", takes, |text| text.parse().ok().filter(|number| *number >= 1));
     let unknown_wait = values.duration("UNKNOWN_WAIT", unknown_wait, "5s");
     Some(retry::Policy { initial: initial?, max: max?, max_attempts: max_attempts?, unknown_wait: unknown_wait? })
 }
@@ -166,7 +174,14 @@ fn read_process(environment: &Environment, faults: &mut Faults) -> Option<Proces
     let ProcessVars { pause_after, shutdown_grace, http_listen } = ProcessVars::read(environment);
     let mut values = Values::new("", faults);
     let pause_after = values.duration("PAUSE_AFTER", pause_after, "5m");
+    let given = shutdown_grace.clone().unwrap_or_else(|| "30s".to_owned());
     let shutdown_grace = values.duration("SHUTDOWN_GRACE", shutdown_grace, "30s");
+    if let (Some(grace), Some(timeout)) = (shutdown_grace, rtir::read_timeout(environment, &mut Faults::default()))
+        && grace <= timeout
+    {
+        let takes = "more than RTIR_TIMEOUT, so that a create in flight can end";
+        values.faults.add("SHUTDOWN_GRACE", &given, takes);
+    }
     let takes = "an address and port such as 127.0.0.1:9464, or off";
     let http_listen = values.or("HTTP_LISTEN", http_listen, "127.0.0.1:9464", takes, |text| match text {
         "off" => Some(None),

@@ -50,9 +50,14 @@ impl Fields {
         self.string(name)?.ok_or_else(|| self.fault(name, "missing"))
     }
 
+    /// Strict: a value that must be there.
+    pub(super) fn required(&mut self, name: &str) -> Result<Value, Malformed> {
+        self.take(name).ok_or_else(|| self.fault(name, "missing"))
+    }
+
     /// Strict: an object that must be there.
     pub(super) fn required_object(&mut self, name: &str) -> Result<Fields, Malformed> {
-        let value = self.take(name).ok_or_else(|| self.fault(name, "missing"))?;
+        let value = self.required(name)?;
         Self::of(&join(&self.path, name), value)
     }
 
@@ -73,7 +78,7 @@ impl Fields {
     /// Tolerant: taken only if it is a number.
     pub(super) fn number(&mut self, name: &str) -> Option<Number> {
         match self.take_if(name, |value| matches!(value, Value::Number(_)))? {
-            Value::Number(text) => Some(Number { whole: text.parse().ok(), text }),
+            Value::Number(text) => Some(Number { text }),
             _ => None,
         }
     }

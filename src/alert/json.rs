@@ -99,10 +99,10 @@ fn write_json_string(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 fn read(raw: &RawValue, path: &str, depth: usize) -> Result<Value, Malformed> {
-    if depth > MAX_DEPTH {
+    let text = raw.get();
+    if depth == MAX_DEPTH && text.starts_with(['[', '{']) {
         return Err(Malformed::new(path, format!("nested deeper than {MAX_DEPTH}")));
     }
-    let text = raw.get();
     let scalar = |error: serde_json::Error| Malformed::new(path, syntax_error(&error));
     match text.as_bytes().first() {
         Some(b'n') => Ok(Value::Null),

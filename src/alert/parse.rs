@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::fields::Fields;
-use super::json::Value;
+use super::json::{Value, join};
 use super::{
     Alert, AlertType, Availability, Defacement, Details, Domain, Entity, FocalPoint, MisshapenFocalPoint, Severity,
     Ssl, Status, VirusTotal,
@@ -26,10 +26,17 @@ pub struct Malformed {
 
 impl Malformed {
     pub(super) fn new(path: &str, cause: impl Into<String>) -> Self {
-        // A hostile key may be as long as the body; a path is to be read by a person.
+        // A hostile key may be as long as the body and hold line breaks; a path is to be read by a person.
+        let path = path.escape_debug().to_string();
         let cut = path.floor_char_boundary(200);
-        let path = if cut < path.len() { format!("{}...", &path[..cut]) } else { path.to_owned() };
+        let path = if cut < path.len() { format!("{}...", &path[..cut]) } else { path };
         Self { path, cause: cause.into() }
+    }
+
+    /// The same fault, seen from the object whose field `name` was read.
+    fn within(self, name: &str) -> Self {
+        let path = if self.path.is_empty() { name.to_owned() } else { join(name, &self.path) };
+        Self { path, ..self }
     }
 }
 
@@ -43,14 +50,13 @@ impl Alert {
         let text = std::str::from_utf8(body)
             .map_err(|error| Malformed::new("", format!("not UTF-8 from byte {} on", error.valid_up_to())))?;
         let value = Value::parse(text)?;
-        let mut fields = match content_type {
-            Some(content_type) if is_cloud_event(content_type) => Fields::of("", value)?.required_object("data")?,
-            _ => Fields::of("", value)?,
-        };
-        read_alert(&mut fields).map(|mut alert| {
-            alert.other.extend(fields.rest());
-            alert
-        })
+        match content_type {
+            Some(content_type) if is_cloud_event(content_type) => {
+                let data = Fields::of("", value)?.required("data")?;
+                read_alert(data).map_err(|malformed| malformed.within("data"))
+            }
+            _ => read_alert(value),
+        }
     }
 }
 
@@ -59,7 +65,8 @@ fn is_cloud_event(content_type: &str) -> bool {
     essence.trim().eq_ignore_ascii_case(CLOUD_EVENT)
 }
 
-fn read_alert(fields: &mut Fields) -> Result<Alert, Malformed> {
+fn read_alert(value: Value) -> Result<Alert, Malformed> {
+    let mut fields = Fields::of("", value)?;
     let id = fields.required_string("id")?;
     check_id(&id).map_err(|cause| fields.fault("id", cause))?;
     let alert_type = fields.choice("type")?.ok_or_else(|| fields.fault("type", "missing"))?;
@@ -76,8 +83,9 @@ fn read_alert(fields: &mut Fields) -> Result<Alert, Malformed> {
     let mut entity_fields = fields.required_object("entity")?;
     let entity = read_entity(&mut entity_fields, &mut other)?;
 
-    let details = read_details(alert_type, fields, &mut other);
+    let details = read_details(alert_type, &mut fields, &mut other);
     other.splice(0..0, platform.rest().chain(entity_fields.rest()));
+    other.extend(fields.rest());
     Ok(Alert { id, status, given_severity, detected_at, platform_url, entity, details, other })
 }
 
@@ -163,10 +171,14 @@ fn check_rfc3339(text: &str) -> Result<(), String> {
         Some(_) => return Err(expected()),
         None => rest,
     };
-    if !matches!(offset, "Z" | "+00:00" | "-00:00") {
+    // jiff reads an offset of 24 hours and more; RFC 3339 has none.
+    let given = &text[text.len() - offset.len()..];
+    if !matches!(offset, "Z" | "+00:00" | "-00:00") || given.get(1..3).is_some_and(|hours| hours > "23") {
         return Err(expected());
     }
-    text.parse::<Timestamp>().map(drop).map_err(|_| "no such time".to_owned())
+    // jiff takes 9 digits of a fraction at most; they do not decide whether there is such a time. All is ASCII here.
+    let whole = format!("{}{}", &text[..19], given);
+    whole.parse::<Timestamp>().map(drop).map_err(|_| "no such time".to_owned())
 }
 
 fn check_url(text: &str) -> Result<(), String> {

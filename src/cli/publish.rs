@@ -103,7 +103,9 @@ fn split(bytes: &[u8]) -> Vec<Result<Vec<u8>, String>> {
                 Err(error) => alerts.push(Err(format!("not JSON: {error}"))),
             },
             Ok(value) => alerts.push(Ok(value.as_bytes().to_vec())),
-            Err(error) => alerts.push(Err(format!("not JSON: {error}; --raw sends bytes as they are"))),
+            Err(error) => alerts.push(Err(format!(
+                "not JSON: {error}; it and all after it in this file are not read (--raw sends bytes as they are)"
+            ))),
         }
     }
     alerts

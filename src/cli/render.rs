@@ -1,5 +1,6 @@
 //! `rtir-relay render`
 
+use std::io::{ErrorKind, Write, stdout};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -46,10 +47,14 @@ impl Render {
             }
         };
         match serde_json::to_string_pretty(&rtir::create_ticket(&ticket)) {
-            Ok(json) => {
-                println!("{json}");
-                Exit::Well
-            }
+            Ok(json) => match writeln!(stdout(), "{json}") {
+                // Whoever reads it has seen enough.
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                    eprintln!("The ticket cannot be printed: {error}");
+                    Exit::Failed
+                }
+                _ => Exit::Well,
+            },
             Err(error) => {
                 eprintln!("The ticket cannot be written as JSON: {error}");
                 Exit::Failed

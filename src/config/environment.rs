@@ -56,9 +56,11 @@ impl Environment {
         }
     }
 
-    /// The variables of one prefix. The one place that names envy, which knows only flat structs and no typos.
+    /// The variables of one prefix. The one place that names envy, which knows only flat structs and no typos, and
+    /// for which `LOG` and `log` are one field, given twice.
     pub(super) fn section<T: serde::de::DeserializeOwned>(&self, prefix: &str) -> Option<T> {
-        envy::prefixed(prefix).from_iter(self.variables.clone()).ok()
+        let ours = self.variables.iter().filter(|(name, _)| is_upper_case(name));
+        envy::prefixed(prefix).from_iter(ours.map(|(name, value)| (name.clone(), value.clone()))).ok()
     }
 }
 
@@ -98,10 +100,12 @@ pub(super) struct Faults(Vec<Fault>);
 
 impl Faults {
     /// Starts with what is wrong whatever is read: misspelt names under our prefixes, and values that are not text.
-    pub(super) fn of(environment: &Environment, ours: &[(&str, &[&str])]) -> Self {
+    /// `unprefixed` are our names that stand under no prefix of ours.
+    pub(super) fn of(environment: &Environment, ours: &[(&str, &[&str])], unprefixed: &[&[&str]]) -> Self {
         let mut faults = Self::default();
+        let is_unprefixed = |name: &str| unprefixed.concat().iter().any(|field| field.to_uppercase() == name);
         for name in &environment.not_utf8 {
-            if ours.iter().any(|(prefix, _)| name.starts_with(prefix)) {
+            if ours.iter().any(|(prefix, _)| name.starts_with(prefix)) || is_unprefixed(name) {
                 faults.missing(name, "is not valid UTF-8");
             }
         }
@@ -116,8 +120,9 @@ impl Faults {
     }
 
     fn check_name(&mut self, name: &str, prefix: &str, rest: &str, known: &[&str]) {
+        let upper_case = is_upper_case(rest);
         let rest = rest.to_lowercase();
-        if known.contains(&rest.as_str()) || from_kubernetes(&rest) {
+        if (upper_case && known.contains(&rest.as_str())) || from_kubernetes(&rest) {
             return;
         }
         let near = |field: &&&str| strsim::damerau_levenshtein(field, &rest);
@@ -131,6 +136,11 @@ impl Faults {
                 None => "is not a variable of rtir-relay; README lists them all".to_owned(),
             },
         );
+    }
+
+    /// Faults that were found elsewhere.
+    pub(super) fn extend(&mut self, faults: Vec<Fault>) {
+        self.0.extend(faults);
     }
 
     /// A fault with the value that was given.
@@ -150,6 +160,11 @@ impl Faults {
             _ => Err(self.0),
         }
     }
+}
+
+/// Whether a name is spelt as ours are.
+fn is_upper_case(name: &str) -> bool {
+    !name.chars().any(char::is_lowercase)
 }
 
 /// Kubernetes sets such variables for every service of a namespace, here of one named `rtir` or `amqp`.
@@ -220,7 +235,7 @@ impl<'a> Values<'a> {
     /// A file that can be read.
     pub(super) fn file(&mut self, name: &str, given: Option<String>) -> Option<PathBuf> {
         let path = PathBuf::from(given?);
-        if let Err(error) = std::fs::File::open(&path) {
+        if let Err(error) = std::fs::read(&path) {
             self.faults.missing(&format!("{}{name}", self.prefix), &unreadable(&path, &error));
         }
         Some(path)
@@ -230,9 +245,9 @@ impl<'a> Values<'a> {
     pub(super) fn secret(&mut self, name: &str, value: Option<String>, file: Option<String>) -> Option<Secret> {
         let variable = format!("{}{name}", self.prefix);
         let secret = match (value, file) {
-            (Some(_), Some(_)) => {
+            (Some(value), Some(_)) => {
                 self.faults.missing(&variable, &format!("is set and {variable}_FILE too; set one of them"));
-                return None;
+                return Some(Secret::given(value));
             }
             (Some(value), None) => return Some(Secret::given(value)),
             (None, Some(file)) => Secret::in_file(file.into()),

@@ -100,7 +100,7 @@ impl Rtir {
             }
             proxy
         });
-        let timeout = values.duration("TIMEOUT", vars.timeout, "20s");
+        let timeout = read_timeout(environment, values.faults);
         let takes = "a whole number from 1 to 64";
         let concurrency = values.or("CONCURRENCY", vars.concurrency, "2", takes, |text| {
             text.parse().ok().filter(|number| (1..=64).contains(number))
@@ -119,6 +119,12 @@ impl Rtir {
             keep_alive: keep_alive?,
         })
     }
+}
+
+/// How long one request may take.
+pub(super) fn read_timeout(environment: &Environment, faults: &mut Faults) -> Option<Duration> {
+    let vars = RtirVars::read(environment);
+    Values::new("RTIR_", faults).duration("TIMEOUT", vars.timeout, "20s")
 }
 
 /// The two variables that decide about a ticket rather than about the way to RT.

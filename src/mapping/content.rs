@@ -134,14 +134,15 @@ fn one_line(text: &str) -> String {
 fn quote(value: &str) -> String {
     let mut quoted = String::with_capacity(value.len());
     for word in value.split_inclusive(char::is_whitespace) {
-        // A link has to go on working.
         let link = word.contains("://");
-        let mut rest = word.char_indices().peekable();
-        while let Some((index, c)) = rest.next() {
+        let mut before = None;
+        let mut rest = word.chars().peekable();
+        while let Some(c) = rest.next() {
+            // A link such as https://social.example/@ada is no address and has to go on working.
+            let address = before.is_some() && !(link && before == Some('/'));
+            before = Some(c);
             match c {
-                '@' if !link && index > 0 && rest.peek().is_some_and(|(_, next)| !next.is_whitespace()) => {
-                    quoted.push_str("[at]");
-                }
+                '@' if address && rest.peek().is_some_and(|next| !next.is_whitespace()) => quoted.push_str("[at]"),
                 '\n' | '\t' => quoted.push(c),
                 '\r' => quoted.push_str("\\r"),
                 c if c.is_control() || reorders(c) => {
@@ -156,5 +157,5 @@ fn quote(value: &str) -> String {
 
 /// Characters that make a line read otherwise than it is written: Unicode bidirectional controls and line separators.
 fn reorders(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }

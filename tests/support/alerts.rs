@@ -65,8 +65,8 @@ fn merge(into: &mut Value, pieces: Value) {
 /// `alert` without the field at `path`: `entity.name`.
 pub fn without(mut alert: Value, path: &str) -> Value {
     let (parent, field) = path.rsplit_once('.').unwrap_or(("", path));
-    let pointer = parent.split('.').filter(|name| !name.is_empty()).map(|name| format!("/{name}")).collect::<String>();
-    let parent = alert.pointer_mut(&pointer).and_then(Value::as_object_mut).expect("the path of a field");
+    let parent = parent.split('.').filter(|name| !name.is_empty()).fold(&mut alert, |object, name| &mut object[name]);
+    let parent = parent.as_object_mut().expect("an object");
     parent.remove(field).expect("the field was there");
     alert
 }

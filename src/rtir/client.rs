@@ -236,14 +236,16 @@ impl Client {
         Some(kept)
     }
 
+    /// Merges `double`, judged by what came of it: RT answers 200 even when it refuses, and may merge although its
+    /// answer is lost.
     async fn merge(&self, double: TicketId, into: TicketId) -> Result<(), Error> {
         let operation = Operation::Merge;
         let url = self.rest(&["ticket", &double.to_string()]);
-        let answer = self.session.send(operation, Method::PUT, url, Some(&MergeInto { merge_into: into.0 })).await?;
-        let said = wire::message(&answer.body);
-        // RT answers 200 whatever came of it; a merged ticket reads as the one it is merged into.
-        let shown = self.read(double).await?;
-        if shown.merged_into(double) == Some(into) { Ok(()) } else { Err(Error::Answer { operation, what: said }) }
+        let sent = self.session.send(operation, Method::PUT, url, Some(&MergeInto { merge_into: into.0 })).await;
+        if self.read(double).await?.merged_into(double) == Some(into) {
+            return Ok(());
+        }
+        Err(Error::Answer { operation, what: wire::message(&sent?.body) })
     }
 
     /// A URL below RT's REST 2.0.

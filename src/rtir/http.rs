@@ -49,6 +49,19 @@ impl Answer {
         Error::Status { operation, answer, retry_after: self.retry_after }
     }
 
+    /// The answer with none of `secrets` in it, should RT (or who stands before it) repeat the request.
+    pub(super) fn without(mut self, secrets: &[SecretString]) -> Self {
+        if (200..300).contains(&self.http_status) {
+            return self; // its text is never shown
+        }
+        let mut text = String::from_utf8_lossy(&self.body).into_owned();
+        for secret in secrets.iter().map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty()) {
+            text = text.replace(secret, "[secret]");
+        }
+        self.body = text.into_bytes();
+        self
+    }
+
     /// The body as JSON, if the status is `wanted`.
     pub(super) fn json<T: serde::de::DeserializeOwned>(self, operation: Operation, wanted: u16) -> Result<T, Error> {
         if self.http_status != wanted {

@@ -7,17 +7,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use percent_encoding::percent_decode_str;
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tracing::{debug, warn};
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use super::error::{Error, Operation};
 use super::http::{self, Answer, BuildError};
-use crate::config::{Credentials, Rtir};
+use crate::config::{Credentials, Rtir, Secret};
 
 /// One worker's way to RT: it logs in when first needed, and again when RT forgets it.
 pub(super) struct Session {
@@ -30,6 +33,8 @@ pub(super) struct Session {
 struct Shared {
     http: reqwest::Client,
     settings: Arc<Rtir>,
+    /// What a proxy might repeat.
+    proxy_secrets: Vec<SecretString>,
     warned_of_basic: AtomicBool,
 }
 
@@ -45,7 +50,8 @@ impl Session {
     /// A session that is not logged in yet.
     pub(super) fn new(settings: Arc<Rtir>) -> Result<Self, BuildError> {
         let http = http::build(&settings)?;
-        let shared = Shared { http, settings, warned_of_basic: AtomicBool::new(false) };
+        let proxy_secrets = settings.proxy.as_ref().map(secrets_of_proxy).unwrap_or_default();
+        let shared = Shared { http, settings, proxy_secrets, warned_of_basic: AtomicBool::new(false) };
         Ok(Self { shared: Arc::new(shared), pass: Mutex::new(None) })
     }
 
@@ -88,12 +94,12 @@ impl Session {
             }
         };
         let pass = self.pass().await?;
-        let answer = self.exchange(operation, pass.authorize(request())).await?;
+        let answer = self.exchange_with(&pass, operation, request()).await?;
         if !matches!(answer.http_status, 302 | 401) {
             return Ok(answer);
         }
         let pass = self.renew(&pass).await?;
-        let answer = self.exchange(operation, pass.authorize(request())).await?;
+        let answer = self.exchange_with(&pass, operation, request()).await?;
         if answer.http_status == 401 { Err(answer.into_error(operation)) } else { Ok(answer) }
     }
 
@@ -104,8 +110,15 @@ impl Session {
         }
     }
 
+    /// Sends `request` with `pass`, whose secrets are taken out of an answer that repeats the request.
+    async fn exchange_with(&self, pass: &Pass, operation: Operation, request: RequestBuilder) -> Result<Answer, Error> {
+        let answer = self.exchange(operation, pass.authorize(request)).await?;
+        Ok(answer.without(&pass.secrets()))
+    }
+
     async fn exchange(&self, operation: Operation, request: RequestBuilder) -> Result<Answer, Error> {
-        http::exchange(operation, self.shared.settings.keep_alive, request).await
+        let answer = http::exchange(operation, self.shared.settings.keep_alive, request).await?;
+        Ok(answer.without(&self.shared.proxy_secrets))
     }
 
     /// What to send with the next request.
@@ -139,7 +152,7 @@ impl Session {
         };
         let form = [("user", username.as_str()), ("pass", password.expose_secret()), ("next", "1")];
         let request = self.shared.http.post(self.url(&["NoAuth", "Login.html"])).form(&form);
-        let answer = self.exchange(operation, request).await?;
+        let answer = self.exchange(operation, request).await?.without(&secrets_of(username, &password));
         if answer.http_status >= 500 {
             return Err(answer.into_error(operation));
         }
@@ -169,13 +182,13 @@ impl Session {
 
     async fn prove(&self, pass: &Pass) -> Result<Answer, Error> {
         let request = self.shared.http.get(self.url(&["REST", "2.0", "rt"]));
-        self.exchange(Operation::LogIn, pass.authorize(request)).await
+        self.exchange_with(pass, Operation::LogIn, request).await
     }
 
     async fn end(&self, pass: &Pass) {
         if matches!(pass, Pass::Cookie { .. }) {
             let request = self.shared.http.get(self.url(&["NoAuth", "Logout.html"]));
-            if let Err(error) = self.exchange(Operation::LogIn, pass.authorize(request)).await {
+            if let Err(error) = self.exchange_with(pass, Operation::LogIn, request).await {
                 debug!("could not log out of RT: {error}");
             }
         }
@@ -195,6 +208,19 @@ impl Pass {
         }
     }
 
+    /// What no output may show.
+    fn secrets(&self) -> Vec<SecretString> {
+        match self {
+            Self::Cookie { cookie, .. } => {
+                let pairs = cookie.expose_secret().split("; ");
+                let values = pairs.clone().filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
+                pairs.chain(values).map(SecretString::from).collect()
+            }
+            Self::Basic { username, password, .. } => secrets_of(username, password),
+            Self::Token(token) => vec![token.clone()],
+        }
+    }
+
     /// Whether it is to be renewed. A token is checked on each request and never is.
     fn is_older_than(&self, max_age: Duration) -> bool {
         match self {
@@ -202,6 +228,23 @@ impl Pass {
             Self::Token(_) => false,
         }
     }
+}
+
+/// A password in the forms in which a request carries it: in a form, and in a Basic header.
+fn secrets_of(username: &str, password: &SecretString) -> Vec<SecretString> {
+    let plain = password.expose_secret();
+    let in_form: String = form_urlencoded::byte_serialize(plain.as_bytes()).collect();
+    let in_header = BASE64_STANDARD.encode(format!("{username}:{plain}"));
+    vec![plain.into(), in_form.into(), in_header.into()]
+}
+
+fn secrets_of_proxy(proxy: &Secret) -> Vec<SecretString> {
+    let url = proxy.read().ok().and_then(|text| Url::parse(text.expose_secret()).ok());
+    let Some((url, password)) = url.as_ref().and_then(|url| Some((url, url.password()?))) else { return Vec::new() };
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let mut secrets = secrets_of(&decoded(url.username()), &decoded(password).into());
+    secrets.push(password.into());
+    secrets
 }
 
 /// A header value that `Debug` hides. A secret with characters that no header can carry goes as nothing, which RT

@@ -1,19 +1,24 @@
 //! From a delivery to its fate, and the loop around it.
 //!
 //! - [`prepare()`]: bytes to a ticket, or the reason why there is none. Pure; `render` uses it too.
-//! - [`Relay::handle`]: one alert to its fate, through find, create, verify and every retry. Knows no AMQP.
-//! - `gate`: the first create runs alone, until it is proven that tickets are found again.
-//! - `turns`: one key at a time. `workers`: so many requests to RT at a time, each worker with its session.
-//! - [`run()`]: consumes, spawns a task for each delivery, settles each in one place.
+//! - [`Relay`]: what all alerts share, and the way in: [`Relay::handle`] brings one alert to its fate. Knows no AMQP.
+//! - `work`: find, create, verify, and every retry; `trial`: what is known of one alert's attempts.
+//! - `rt_state`: whether RT is well. `gate`: the first create runs alone, until it is proven that tickets are found.
+//!   `turns`: one key at a time. `workers`: so many requests to RT at a time, each worker with its session.
+//! - [`run()`]: consumes, spawns a task for each delivery, settles each in one place (`settle`).
 
 mod gate;
 mod handle;
 mod prepare;
+mod rt_state;
 mod run;
 mod settle;
+mod trial;
 mod turns;
+mod work;
 mod workers;
 
 pub use handle::{Message, Relay};
 pub use prepare::{Prepared, prepare};
+pub use rt_state::{Condition, Outage};
 pub use run::run;

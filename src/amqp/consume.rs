@@ -87,6 +87,12 @@ impl Delivery {
         self.0.delivery_tag
     }
 
+    /// Whether the broker has given it to somebody before.
+    pub fn was_delivered_before(&self) -> bool {
+        let headers = self.0.properties.headers().as_ref();
+        self.0.redelivered || headers.is_some_and(|headers| headers.contains_key("x-delivery-count"))
+    }
+
     /// Whether it can still be settled. After the loss of a connection lapin hands out what it had buffered; that is
     /// delivered again and must not be worked on.
     pub fn is_live(&self) -> bool {

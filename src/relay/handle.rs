@@ -1,36 +1,38 @@
-//! One alert to its fate.
+//! The relay: what all alerts share, and the way in.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use tracing::{Span, error, info, warn};
+use tracing::{Span, debug, error, info};
 
 use super::gate::Gate;
 use super::prepare::{Prepared, prepare};
+use super::rt_state::{Condition, RtState};
 use super::turns::Turns;
+use super::work::{Work, unless};
 use super::workers::Workers;
 use crate::mapping::Rules;
-use crate::outcome::{Attempt, Class, DeadLetter, Diagnosis, Done, Fate, Reason};
-use crate::retry::{Delays, Policy};
-use crate::rtir::{Client, Error, Found};
-use crate::ticket::{AlertKey, NewTicket, TicketId};
-
-/// How often RT is asked again while it is not the alert's fault.
-const PROBE_EVERY: Duration = Duration::from_secs(5);
-/// How many failed attempts are remembered; the newest stay.
-const MAX_HISTORY: usize = 32;
+use crate::outcome::{Class, Fate};
+use crate::retry::Policy;
+use crate::rtir::{Client, Error};
+use crate::ticket::AlertKey;
 
 /// Makes tickets of alerts; one for the process.
 pub struct Relay {
     rules: Rules,
-    retry: Policy,
-    workers: Workers,
-    gate: Gate,
+    pub(super) retry: Policy,
+    pub(super) workers: Workers,
+    pub(super) gate: Gate,
+    pub(super) state: RtState,
     turns: Turns,
-    tickets_created: AtomicU64,
-    stop: CancellationToken,
+    pub(super) tickets_created: AtomicU64,
+    /// How many alerts are being worked on or wait.
+    held: AtomicUsize,
+    /// Held by whoever looks at RT; when the last look passed.
+    looking: Mutex<Option<Instant>>,
+    pause_after: Duration,
 }
 
 /// What the broker delivered.
@@ -40,65 +42,54 @@ pub struct Message<'a> {
     pub body: &'a [u8],
     /// The AMQP property `content_type`.
     pub content_type: Option<&'a str>,
+    /// The broker had given it to somebody before: its ticket may have been asked for already.
+    pub redelivered: bool,
 }
 
-/// Why an attempt ended without a ticket.
-enum Failure {
-    Rt(Error),
-    /// The relay stops: nothing is under way at RT.
-    Stopped,
-}
+/// Counts an alert as held, until dropped.
+pub(super) struct Held<'a>(&'a AtomicUsize);
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Rt(error)
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// What is known of one alert's attempts so far.
-struct Trial {
-    /// Attempts that failed while RT was otherwise well.
-    attempts: u32,
-    history: Vec<Attempt>,
-    delays: Delays,
-    /// How many tickets the process had created when the first counted attempt failed.
-    created_before: Option<u64>,
-    /// A ticket was made; only its proof is missing.
-    made: Option<TicketId>,
-    /// Why it waits, as last logged.
-    logged: Option<Diagnosis>,
-}
-
-enum Verdict {
-    Again { wait: Duration, because: Diagnosis },
-    GiveUp(Reason),
 }
 
 impl Relay {
-    /// A relay that makes tickets through `count` clients like `client`, until `stop`.
-    pub fn new(rules: Rules, retry: Policy, client: Client, count: usize, stop: CancellationToken) -> Self {
+    /// A relay that makes tickets through at most `concurrency` clients like `client`.
+    pub fn new(rules: Rules, retry: Policy, pause_after: Duration, client: Client, concurrency: usize) -> Self {
         Self {
             rules,
             retry,
-            workers: Workers::new(client, count),
+            workers: Workers::new(client, concurrency),
             gate: Gate::default(),
+            state: RtState::new(pause_after),
             turns: Turns::default(),
             tickets_created: AtomicU64::new(0),
-            stop,
+            held: AtomicUsize::new(0),
+            looking: Mutex::new(None),
+            pause_after,
         }
     }
 
-    /// Logs in to RT once, to tell wrong credentials at start.
+    /// Proves that RT takes the credentials. If RT cannot be asked, alerts wait.
     ///
     /// # Errors
-    /// RT refuses the credentials or cannot be asked.
-    pub async fn log_in(&self) -> Result<(), Error> {
-        self.workers.get().await.log_in().await
+    /// RT refuses them.
+    pub async fn check_credentials(&self) -> Result<(), Error> {
+        match self.workers.get().await.log_in().await {
+            Err(error @ Error::Credentials(_)) => Err(error),
+            Err(error) => {
+                self.state.is_down(error.diagnosis(), error.retry_after().unwrap_or_default());
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
-    /// Brings one message to its fate, however long that takes. Ends early only when the relay stops: then a create
+    /// Brings one message to its fate, however long that takes. Ends early only when it is `released`: then a create
     /// that is under way is finished and proven first, and everything else is given back.
-    pub async fn handle(&self, message: Message<'_>) -> Fate {
+    pub async fn handle(&self, message: Message<'_>, released: &CancellationToken) -> Fate {
         let prepared = match prepare(&self.rules, message.body, message.content_type) {
             Ok(prepared) => prepared,
             Err(letter) => {
@@ -112,8 +103,55 @@ impl Relay {
             Ok(ticket) => ticket,
             Err(rule) => return Fate::Ignored(rule),
         };
-        let Ok(_turn) = self.unless_stopped(self.turns.take(&ticket.key)).await else { return Fate::Returned };
-        self.deliver(&alert_id, &ticket).await
+        let Ok(_turn) = unless(released, self.turns.take(&ticket.key)).await else { return Fate::Returned };
+        Work::new(self, released, &alert_id, &ticket, message.redelivered).run().await
+    }
+
+    /// How RT is.
+    pub fn condition(&self) -> Condition {
+        self.state.condition()
+    }
+
+    /// How many alerts are being worked on or wait.
+    pub fn in_flight(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Waits until attempts may be made. Whoever waits longest probes for all.
+    pub async fn until_open(&self) {
+        let mut condition = self.state.watch();
+        while !condition.borrow_and_update().is_open() {
+            tokio::select! {
+                changed = condition.changed() => debug_assert!(changed.is_ok(), "the state lives as long as the relay"),
+                mut looking = self.looking.lock() => {
+                    tokio::time::sleep(self.state.probe_after()).await;
+                    if !self.state.is_open() {
+                        *looking = self.probe().await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until RT has been down for so long that alerts are better off with the broker.
+    pub async fn until_pause_is_due(&self) {
+        let mut condition = self.state.watch();
+        loop {
+            let due = match &*condition.borrow_and_update() {
+                Condition::Down(outage) => Some(outage.began + self.pause_after),
+                Condition::Well | Condition::HalfOpen(_) => None,
+            };
+            let due = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => return,
+                _ = condition.changed() => {}
+            }
+        }
     }
 
     /// Ends all sessions, and names once more the tickets that the next start will not know of.
@@ -127,172 +165,70 @@ impl Relay {
         self.workers.log_out().await;
     }
 
-    /// Attempts until there is a ticket or a reason to give up.
-    async fn deliver(&self, alert_id: &str, ticket: &NewTicket) -> Fate {
-        let mut trial = Trial::new(self.retry.delays());
-        loop {
-            let error = match self.attempt(ticket, &mut trial.made).await {
-                Ok((id, how)) => return Fate::Done { ticket: id.0, how },
-                Err(Failure::Stopped) => return Fate::Returned,
-                Err(Failure::Rt(error)) => error,
-            };
-            let Ok(verdict) = self.unless_stopped(self.judge(&error, &mut trial)).await else { return Fate::Returned };
-            let wait = match verdict {
-                Verdict::Again { wait, because } => {
-                    trial.log(alert_id, because, wait);
-                    wait
-                }
-                Verdict::GiveUp(reason) => {
-                    return Fate::DeadLetter(Box::new(trial.give_up(reason, &ticket.key, &error)));
-                }
-            };
-            if self.unless_stopped(tokio::time::sleep(wait)).await.is_err() {
-                return Fate::Returned;
-            }
-        }
+    pub(super) fn hold(&self) -> Held<'_> {
+        self.held.fetch_add(1, Ordering::Relaxed);
+        Held(&self.held)
     }
 
-    /// Find, create, verify. A ticket that an earlier attempt `made` is proven rather than made again.
-    async fn attempt(&self, ticket: &NewTicket, made: &mut Option<TicketId>) -> Result<(TicketId, Done), Failure> {
-        let pass = self.unless_stopped(self.gate.enter()).await?;
-        let worker = self.unless_stopped(self.workers.get()).await?;
-        while let Some((lost, key)) = self.gate.lost() {
-            self.unless_stopped(worker.mend(lost, &key)).await??;
-            info!(rt.ticket_id = lost.0, "ticket {lost} is found by its key now: {key}");
-            self.gate.forget(lost);
-        }
-        let id = if let Some(id) = *made {
-            id
-        } else {
-            if let Some(found) = self.unless_stopped(worker.find(&ticket.key)).await?? {
-                warn_of_other_platform(ticket, &found);
-                return Ok((found.ticket, Done::Found));
-            }
-            // From here on nothing is given up: the answer has to be known.
-            *made.insert(worker.create(ticket).await?)
-        };
-        match worker.verify(id, &ticket.key).await {
-            Ok(kept) => {
-                self.gate.prove(&pass);
-                self.tickets_created.fetch_add(1, Ordering::Relaxed);
-                Ok((kept.ticket, if kept.merged { Done::Merged } else { Done::Created }))
-            }
-            Err(error) => {
-                self.keep_in_mind(&error, &ticket.key, made);
-                Err(error.into())
-            }
-        }
-    }
-
-    /// A ticket was made and its proof failed: for good, or for now.
-    fn keep_in_mind(&self, error: &Error, key: &AlertKey, made: &mut Option<TicketId>) {
-        match error {
-            Error::Unproven { ticket, .. } => {
-                self.gate.remember(*ticket, key);
-                let Diagnosis { why, cure, .. } = error.diagnosis();
-                error!(rt.ticket_id = ticket.0, "{why}. Its alert key is {key}; a restart forgets that. {cure}");
-            }
-            // Somebody has deleted it.
-            Error::Status { answer, .. } if answer.http_status == 404 => *made = None,
-            _ => {}
-        }
-    }
-
-    /// What an error means for the alert. A look at RT tells a fault of RT from one of this alert: only what fails
-    /// while RT is well is counted.
-    async fn judge(&self, error: &Error, trial: &mut Trial) -> Verdict {
-        let class = error.class();
-        let at_least = error.retry_after().unwrap_or_default();
-        let again = |wait| Verdict::Again { wait, because: error.diagnosis() };
-        if class == Class::SetUp {
+    /// After an attempt failed with `error`: whether RT is well otherwise. One looks for all that failed by then.
+    pub(super) async fn look_after(&self, error: &Error) -> bool {
+        if error.class() == Class::SetUp {
             self.gate.close();
-            return again(PROBE_EVERY.max(at_least));
+            self.state.is_down(error.diagnosis(), error.retry_after().unwrap_or_default());
+            return false;
         }
-        if let Err(fault) = self.workers.get().await.look().await {
-            if fault.class() == Class::SetUp {
-                self.gate.close();
+        let failed = Instant::now();
+        if !self.state.is_open() {
+            return false;
+        }
+        let mut looking = self.looking.lock().await;
+        if !self.state.is_open() {
+            return false;
+        }
+        if looking.is_some_and(|passed| passed > failed) {
+            return true;
+        }
+        *looking = self.look(error.retry_after().unwrap_or_default()).await;
+        looking.is_some()
+    }
+
+    /// An alert failed although RT looks well.
+    pub(super) fn alert_failed(&self, key: &AlertKey, error: &Error) {
+        self.state.alert_failed(key, error.diagnosis(), self.in_flight());
+    }
+
+    /// A look at RT; when it passed.
+    async fn look(&self, at_least: Duration) -> Option<Instant> {
+        match self.workers.get().await.look().await {
+            Ok(()) => Some(Instant::now()),
+            Err(fault) => {
+                if fault.class() == Class::SetUp {
+                    self.gate.close();
+                }
+                self.state.is_down(fault.diagnosis(), at_least.max(fault.retry_after().unwrap_or_default()));
+                None
             }
-            let at_least = at_least.max(fault.retry_after().unwrap_or_default());
-            return Verdict::Again { wait: PROBE_EVERY.max(at_least), because: fault.diagnosis() };
-        }
-        trial.count(error, self.tickets_created.load(Ordering::Relaxed));
-        match class {
-            Class::Refused => Verdict::GiveUp(Reason::RejectedByRt),
-            _ if self.is_exhausted(trial) => Verdict::GiveUp(Reason::Exhausted),
-            Class::Unknown => again(trial.delays.next(at_least.max(self.retry.unknown_wait))),
-            Class::Sink | Class::SetUp => again(trial.delays.next(at_least)),
         }
     }
 
-    /// Whether it is this alert that fails: often enough, and while another alert's ticket was created.
-    fn is_exhausted(&self, trial: &Trial) -> bool {
-        let others_succeeded =
-            trial.created_before.is_some_and(|then| then < self.tickets_created.load(Ordering::Relaxed));
-        trial.attempts >= self.retry.max_attempts && others_succeeded
-    }
-
-    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Failure> {
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => Err(Failure::Stopped),
-            done = work => Ok(done),
-        }
-    }
-}
-
-impl Trial {
-    fn new(delays: Delays) -> Self {
-        Self { attempts: 0, history: Vec::new(), delays, created_before: None, made: None, logged: None }
-    }
-
-    fn count(&mut self, error: &Error, tickets_created: u64) {
-        self.attempts += 1;
-        self.created_before.get_or_insert(tickets_created);
-        if self.history.len() == MAX_HISTORY {
-            self.history.remove(0);
-        }
-        self.history.push(Attempt { time: Timestamp::now().to_string(), cause: error.to_string() });
-    }
-
-    /// Says why it waits, when that changes.
-    fn log(&mut self, alert_id: &str, because: Diagnosis, wait: Duration) {
-        if self.logged.as_ref() != Some(&because) {
-            warn!("alert {alert_id} waits, its next attempt is in {wait:.1?}: {because}");
-            self.logged = Some(because);
-        }
-    }
-
-    fn give_up(self, reason: Reason, key: &AlertKey, error: &Error) -> DeadLetter {
-        let diagnosis = error.diagnosis();
-        let diagnosis = match reason {
-            Reason::Exhausted => Diagnosis {
-                what: format!("{} {} times while other alerts became tickets", diagnosis.what, self.attempts),
-                cure: "See RT's log for what it fails on, then replay the alert".to_owned(),
-                ..diagnosis
-            },
-            _ => diagnosis,
+    /// Whether RT is well again, which it is not before every ticket that lost its key has it.
+    async fn probe(&self) -> Option<Instant> {
+        let Some(passed) = self.look(Duration::ZERO).await else {
+            debug!("a probe failed: RT is not well yet");
+            return None;
         };
-        DeadLetter {
-            reason,
-            diagnosis,
-            key: Some(key.to_string()),
-            attempts: self.attempts,
-            history: self.history,
-            answer: error.answer().cloned(),
+        while let Some((ticket, key)) = self.gate.lost() {
+            if let Err(error) = self.workers.get().await.mend(ticket, &key).await {
+                debug!("a probe failed: ticket {ticket} is not found by its key yet");
+                self.state.is_down(error.diagnosis(), error.retry_after().unwrap_or_default());
+                return None;
+            }
+            info!(rt.ticket_id = ticket.0, "ticket {ticket} is found by its key now: {key}");
+            self.gate.forget(ticket);
         }
-    }
-}
-
-/// The same id on another platform: the publisher may be reusing ids, and then this alert got no ticket of its own.
-fn warn_of_other_platform(ticket: &NewTicket, found: &Found) {
-    let platform = |subject: &str| subject.find("http").map(|at| subject[at..].to_owned());
-    let (ours, theirs) = (platform(ticket.subject.as_str()), platform(&found.subject));
-    if theirs.is_some() && ours != theirs {
-        warn!(
-            rt.ticket_id = found.ticket.0,
-            "ticket {} has the key {} but names another platform: does the publisher reuse ids?",
-            found.ticket,
-            ticket.key
-        );
+        // One at a time, where looks have said "well" before while creates failed.
+        self.gate.close();
+        self.state.probe_passed();
+        Some(passed)
     }
 }

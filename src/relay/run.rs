@@ -11,6 +11,7 @@ use tracing::{Instrument, error_span, field, info, warn};
 
 use super::handle::{Message, Relay};
 use super::settle::settle;
+use super::work::unless;
 use crate::amqp::{self, Broker, Consumer, DeadLetters, Delivery};
 use crate::config::{Config, Rtir};
 use crate::outcome::{DeadLetter, Diagnosis, Fate, Reason};
@@ -33,7 +34,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> Result<(), Diagnosi
     })?;
     let broker = Arc::new(Broker::new(Arc::new(amqp)));
     let service = Arc::new(Service {
-        relay: Relay::new(rules, retry.clone(), client, concurrency, stop.clone()),
+        relay: Relay::new(rules, retry.clone(), process.pause_after, client, concurrency),
         dead_letters: DeadLetters::new(Arc::clone(&broker)),
         broker,
         prefetch,
@@ -44,9 +45,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> Result<(), Diagnosi
     // Both at once: whichever is wrong, it is known soon.
     let first = service.connect(amqp::Error::is_configuration);
     let (consumer, ()) = tokio::try_join!(first, service.check_credentials())?;
-    let tasks = TaskTracker::new();
     if let Some(consumer) = consumer {
-        service.relay_until_stopped(consumer, &tasks, process.shutdown_grace).await;
+        service.relay_until_stopped(consumer, process.shutdown_grace).await;
     }
     service.relay.close().await;
     info!("stopped");
@@ -64,20 +64,11 @@ struct Service {
 }
 
 impl Service {
-    /// Wrong credentials at start are a fault of the configuration; later, and with any other fault of RT, the alerts
-    /// wait.
+    /// Wrong credentials at start are a fault of the configuration; later the alerts wait.
     async fn check_credentials(&self) -> Result<(), Diagnosis> {
-        let logged_in = tokio::select! {
-            () = self.stop.cancelled() => return Ok(()),
-            logged_in = self.relay.log_in() => logged_in,
-        };
-        match logged_in {
-            Ok(()) => Ok(()),
-            Err(error @ rtir::Error::Credentials(_)) => Err(error.diagnosis()),
-            Err(error) => {
-                warn!("{}; alerts wait until RT is well", error.diagnosis());
-                Ok(())
-            }
+        tokio::select! {
+            () = self.stop.cancelled() => Ok(()),
+            checked = self.relay.check_credentials() => checked.map_err(|error| error.diagnosis()),
         }
     }
 
@@ -112,10 +103,23 @@ impl Service {
         }
     }
 
-    /// Consumes, on one connection after the other, and lets what is under way finish.
-    async fn relay_until_stopped(self: &Arc<Self>, mut consumer: Consumer, tasks: &TaskTracker, grace: Duration) {
-        while self.consume(&mut consumer, tasks).await == End::Lost {
-            // What was not acknowledged is delivered again; its turn comes when the task that has it now is done.
+    /// Consumes, on one connection after the other, until asked to stop; then lets what is under way finish.
+    async fn relay_until_stopped(self: &Arc<Self>, mut consumer: Consumer, grace: Duration) {
+        let tasks = TaskTracker::new();
+        loop {
+            let released = self.stop.child_token();
+            match self.consume(&mut consumer, &tasks, &released).await {
+                End::Stopped => break,
+                End::Paused => {
+                    warn!("RT is down for long: alerts go back to their queue until it is well");
+                    released.cancel();
+                    if unless(&self.stop, self.relay.until_open()).await.is_err() {
+                        break;
+                    }
+                }
+                // What was not acknowledged is delivered again; its turn comes when the task that has it now is done.
+                End::Lost => {}
+            }
             match self.connect(|_| false).await {
                 Ok(Some(next)) => consumer = next,
                 Ok(None) | Err(_) => break,
@@ -128,15 +132,18 @@ impl Service {
         consumer.close().await;
     }
 
-    /// One task for each delivery, until asked to stop or the consumer ends.
-    async fn consume(self: &Arc<Self>, consumer: &mut Consumer, tasks: &TaskTracker) -> End {
-        loop {
+    /// One task for each delivery, until the consumer ends or is to end.
+    async fn consume(
+        self: &Arc<Self>,
+        consumer: &mut Consumer,
+        tasks: &TaskTracker,
+        released: &CancellationToken,
+    ) -> End {
+        let end = loop {
             let delivery = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => {
-                    consumer.give_back_buffered().await;
-                    return End::Stopped;
-                }
+                () = self.stop.cancelled() => break End::Stopped,
+                () = self.relay.until_pause_is_due() => break End::Paused,
                 delivery = consumer.next() => delivery,
             };
             match delivery {
@@ -147,7 +154,7 @@ impl Service {
                         alert.id = field::Empty,
                         alert.type = field::Empty
                     );
-                    tasks.spawn(Arc::clone(self).process(delivery).instrument(span));
+                    tasks.spawn(Arc::clone(self).process(delivery, released.clone()).instrument(span));
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -155,21 +162,28 @@ impl Service {
                     return End::Lost;
                 }
             }
-        }
+        };
+        consumer.give_back_buffered().await;
+        end
     }
 
     /// One delivery to its end.
-    async fn process(self: Arc<Self>, delivery: Delivery) {
-        let message = Message { body: delivery.body(), content_type: delivery.content_type() };
-        let fate = AssertUnwindSafe(self.relay.handle(message)).catch_unwind().await.unwrap_or_else(|_| panicked());
+    async fn process(self: Arc<Self>, delivery: Delivery, released: CancellationToken) {
+        let message = Message {
+            body: delivery.body(),
+            content_type: delivery.content_type(),
+            redelivered: delivery.was_delivered_before(),
+        };
+        let handled = AssertUnwindSafe(self.relay.handle(message, &released)).catch_unwind().await;
+        let fate = handled.unwrap_or_else(|_| panicked());
         settle(&delivery, &fate, &self.dead_letters, &self.retry, &self.stop).await;
     }
 }
 
 /// Why a consumer is not read any more.
-#[derive(PartialEq, Eq)]
 enum End {
     Stopped,
+    Paused,
     Lost,
 }
 

@@ -55,6 +55,8 @@ pub enum Error {
         operation: Operation,
         /// Whether RT may have got the request.
         sent: bool,
+        /// Whether RT took too long.
+        timed_out: bool,
         /// Why, without the address.
         cause: String,
     },
@@ -142,11 +144,23 @@ impl Error {
         }
     }
 
+    /// Whether RT cannot keep up with what it is asked.
+    pub fn is_congestion(&self) -> bool {
+        match self {
+            Self::Transport { timed_out, .. } => *timed_out,
+            Self::Status { answer, .. } => matches!(answer.http_status, 429 | 503),
+            _ => false,
+        }
+    }
+
     /// The error with what mends it.
     pub fn diagnosis(&self) -> Diagnosis {
-        let (what, why) = match self.to_string().split_once(": ") {
-            Some((what, why)) => (format!("{what} failed"), why.to_owned()),
-            None => ("A ticket could not be proven".to_owned(), self.to_string()),
+        let (what, why) = match (self, self.to_string().split_once(": ")) {
+            (Self::Unproven { ticket, flaw }, _) => {
+                (format!("ticket {ticket} was made, but is not found again"), flaw.to_string())
+            }
+            (_, Some((what, why))) => (format!("{what} failed"), why.to_owned()),
+            (_, None) => ("a request to RT failed".to_owned(), self.to_string()),
         };
         Diagnosis { what, why, cure: self.cure().to_owned() }
     }

@@ -106,7 +106,7 @@ pub(super) async fn exchange(operation: Operation, keep_alive: bool, request: Re
     let request = if keep_alive { request } else { request.header(CONNECTION, "close") };
     let transport = |error: reqwest::Error| {
         let sent = !(error.is_connect() || error.is_builder());
-        Error::Transport { operation, sent, cause: cause(&error) }
+        Error::Transport { operation, sent, timed_out: error.is_timeout(), cause: cause(&error) }
     };
     let mut response = request.send().await.map_err(transport)?;
     let mut body = Vec::new();

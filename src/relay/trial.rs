@@ -1,0 +1,89 @@
+//! What is known of one alert's attempts so far.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tracing::warn;
+
+use crate::outcome::{Attempt, DeadLetter, Diagnosis, Reason};
+use crate::retry::Delays;
+use crate::rtir::Error;
+use crate::ticket::{AlertKey, TicketId};
+
+/// How many failed attempts are remembered; the newest stay.
+const MAX_HISTORY: usize = 32;
+
+/// One alert's attempts.
+pub(super) struct Trial {
+    /// Attempts that failed while RT was otherwise well.
+    pub attempts: u32,
+    /// How many tickets the process had created when the first of them failed.
+    pub created_before: Option<u64>,
+    pub delays: Delays,
+    /// A ticket was made; only its proof is missing.
+    pub made: Option<TicketId>,
+    /// RT may make, or have made, a ticket that no answer told of: in this process, or before a redelivery.
+    pub uncertain: bool,
+    /// RT has to be given time to finish such a ticket before it is looked for.
+    pub owes_wait: bool,
+    /// Its ticket is counted among those created.
+    pub counted: bool,
+    history: Vec<Attempt>,
+    /// Why it waits, as last logged.
+    logged: Option<Diagnosis>,
+}
+
+impl Trial {
+    pub(super) fn new(delays: Delays, redelivered: bool) -> Self {
+        Self {
+            attempts: 0,
+            created_before: None,
+            delays,
+            made: None,
+            uncertain: redelivered,
+            owes_wait: false,
+            counted: false,
+            history: Vec::new(),
+            logged: None,
+        }
+    }
+
+    /// Counts an attempt that failed while RT was well.
+    pub(super) fn count(&mut self, error: &Error, tickets_created: u64) {
+        self.attempts += 1;
+        self.created_before.get_or_insert(tickets_created);
+        if self.history.len() == MAX_HISTORY {
+            self.history.remove(0);
+        }
+        self.history.push(Attempt { time: Timestamp::now().to_string(), cause: error.to_string() });
+    }
+
+    /// Says why the alert waits, when that changes.
+    pub(super) fn log(&mut self, alert_id: &str, because: Diagnosis, wait: Duration) {
+        if self.logged.as_ref() != Some(&because) {
+            warn!("alert {alert_id} waits, its next attempt is in {wait:.1?}: {because}");
+            self.logged = Some(because);
+        }
+    }
+
+    /// The dead letter of an alert that is given up because of `error`.
+    pub(super) fn give_up(&self, reason: Reason, key: &AlertKey, error: &Error) -> Box<DeadLetter> {
+        let diagnosis = error.diagnosis();
+        let diagnosis = match reason {
+            Reason::Exhausted => Diagnosis {
+                what: format!("{} {} times while other alerts became tickets", diagnosis.what, self.attempts),
+                cure: "See RT's log for what it fails on, then replay the alert".to_owned(),
+                ..diagnosis
+            },
+            _ => diagnosis,
+        };
+        Box::new(DeadLetter {
+            reason,
+            diagnosis,
+            key: Some(key.to_string()),
+            attempts: self.attempts,
+            history: self.history.clone(),
+            answer: error.answer().cloned(),
+        })
+    }
+}

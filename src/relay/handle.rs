@@ -1,9 +1,10 @@
 //! The relay: what all alerts share, and the way in.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, debug, error, info};
 
@@ -14,7 +15,7 @@ use super::turns::Turns;
 use super::work::{Work, unless};
 use super::workers::Workers;
 use crate::mapping::Rules;
-use crate::outcome::{Class, Fate};
+use crate::outcome::{Class, Diagnosis, Fate};
 use crate::retry::Policy;
 use crate::rtir::{Client, Error};
 use crate::ticket::AlertKey;
@@ -143,7 +144,7 @@ impl Relay {
             };
             let due = async {
                 match due {
-                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    Some(due) => tokio::time::sleep_until(due).await,
                     None => std::future::pending().await,
                 }
             };
@@ -193,8 +194,8 @@ impl Relay {
     }
 
     /// An alert failed although RT looks well.
-    pub(super) fn alert_failed(&self, key: &AlertKey, error: &Error) {
-        self.state.alert_failed(key, error.diagnosis(), self.in_flight());
+    pub(super) fn alert_failed(&self, key: &AlertKey, cause: Diagnosis) {
+        self.state.alert_failed(key, cause, self.in_flight());
     }
 
     /// A look at RT; when it passed.
@@ -219,6 +220,11 @@ impl Relay {
         };
         while let Some((ticket, key)) = self.gate.lost() {
             if let Err(error) = self.workers.get().await.mend(ticket, &key).await {
+                if matches!(error, Error::Gone(_)) {
+                    info!(rt.ticket_id = ticket.0, "ticket {ticket} is gone: its alert makes another");
+                    self.gate.forget(ticket);
+                    continue;
+                }
                 debug!("a probe failed: ticket {ticket} is not found by its key yet");
                 self.state.is_down(error.diagnosis(), error.retry_after().unwrap_or_default());
                 return None;

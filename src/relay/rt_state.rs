@@ -6,10 +6,11 @@
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::outcome::Diagnosis;
@@ -17,8 +18,8 @@ use crate::ticket::AlertKey;
 
 /// How often RT is asked again while it is down.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
-/// The longest wait between tries while creates fail although RT looks well.
-const MAX_TRY_EVERY: Duration = Duration::from_mins(30);
+/// The longest wait between tries, also where RT asks for more: an odd header must not hold alerts for a year.
+pub(super) const MAX_WAIT: Duration = Duration::from_mins(30);
 /// So many alerts have to fail, with none succeeding in between, before it is RT that is at fault.
 const ALERTS_THAT_TELL: usize = 3;
 
@@ -97,7 +98,7 @@ impl RtState {
 
     /// RT does not do what it should, as a look or the set-up says. It wants to be left alone for `at_least`.
     pub(super) fn is_down(&self, cause: Diagnosis, at_least: Duration) {
-        self.trouble().probe_after = PROBE_EVERY.max(at_least);
+        self.trouble().probe_after = PROBE_EVERY.max(at_least).min(MAX_WAIT);
         self.go_down(cause);
     }
 
@@ -113,7 +114,7 @@ impl RtState {
         if !telling {
             return;
         }
-        let wait = trouble.try_after.map_or(PROBE_EVERY, |wait| (wait * 2).min(MAX_TRY_EVERY));
+        let wait = trouble.try_after.map_or(PROBE_EVERY, |wait| (wait * 2).min(MAX_WAIT));
         trouble.try_after = Some(wait);
         trouble.probe_after = wait;
         drop(trouble);

@@ -26,6 +26,8 @@ pub(super) struct Trial {
     pub uncertain: bool,
     /// RT has to be given time to finish such a ticket before it is looked for.
     pub owes_wait: bool,
+    /// Why the outcome of the last create is unknown. The next find tells whether it failed.
+    pub unknown: Option<Diagnosis>,
     /// Its ticket is counted among those created.
     pub counted: bool,
     history: Vec<Attempt>,
@@ -42,6 +44,7 @@ impl Trial {
             made: None,
             uncertain: redelivered,
             owes_wait: false,
+            unknown: None,
             counted: false,
             history: Vec::new(),
             logged: None,

@@ -8,6 +8,7 @@ use tracing::{error, warn};
 
 use super::gate::Pass;
 use super::handle::Relay;
+use super::rt_state::MAX_WAIT;
 use super::trial::Trial;
 use super::workers::Worker;
 use crate::outcome::{Class, Done, Fate, Reason};
@@ -30,6 +31,8 @@ pub(super) struct Released;
 /// Why an attempt ended without a ticket.
 enum Failure {
     Rt(Error),
+    /// This alert showed that RT is at fault.
+    RtIsDown,
     Released,
 }
 
@@ -87,6 +90,7 @@ impl<'a> Work<'a> {
                     self.trial.owes_wait = true;
                 }
                 Err(Failure::Released) => return Err(Released),
+                Err(Failure::RtIsDown) => {}
                 Err(Failure::Rt(error)) => match self.judge(&error).await? {
                     Verdict::Again(wait) => self.wait(wait).await?,
                     Verdict::GiveUp(reason) => {
@@ -102,13 +106,10 @@ impl<'a> Work<'a> {
         let (worker, pass) = self.unless_released(self.admitted()).await?;
         let done = self.find_create_verify(&worker).await;
         match &done {
-            Ok((_, Done::Found)) | Err(Failure::Released) => {}
+            Ok((_, Done::Found)) | Err(Failure::Released | Failure::RtIsDown) => {}
             Ok(_) => {
                 self.relay.gate.prove(&pass);
-                if !std::mem::replace(&mut self.trial.counted, true) {
-                    self.relay.tickets_created.fetch_add(1, Ordering::Relaxed);
-                }
-                self.relay.state.alert_succeeded();
+                self.succeeded();
                 worker.succeeded();
             }
             Err(Failure::Rt(error)) if error.is_congestion() => worker.congested(),
@@ -137,7 +138,16 @@ impl<'a> Work<'a> {
         } else {
             if let Some(found) = self.unless_released(worker.find(&self.ticket.key)).await?? {
                 self.warn_of_other_platform(&found);
+                if self.trial.unknown.take().is_some() {
+                    self.succeeded();
+                }
                 return Ok((found.ticket, Done::Found));
+            }
+            if let Some(cause) = self.trial.unknown.take() {
+                self.relay.alert_failed(&self.ticket.key, cause);
+                if !self.relay.condition().is_open() {
+                    return Err(Failure::RtIsDown);
+                }
             }
             // From here on nothing is given up: the answer has to be known.
             *self.trial.made.insert(worker.create(self.ticket).await?)
@@ -149,6 +159,14 @@ impl<'a> Work<'a> {
                 Err(error.into())
             }
         }
+    }
+
+    /// RT made a ticket of this alert.
+    fn succeeded(&mut self) {
+        if !std::mem::replace(&mut self.trial.counted, true) {
+            self.relay.tickets_created.fetch_add(1, Ordering::Relaxed);
+        }
+        self.relay.state.alert_succeeded();
     }
 
     /// A ticket was made and its proof failed: for good, or for now.
@@ -165,8 +183,7 @@ impl<'a> Work<'a> {
                     error.diagnosis()
                 );
             }
-            // Somebody has deleted it.
-            Error::Status { answer, .. } if answer.http_status == 404 => self.trial.made = None,
+            Error::Gone(_) => self.trial.made = None,
             _ => {}
         }
     }
@@ -178,6 +195,7 @@ impl<'a> Work<'a> {
         if class == Class::Unknown {
             self.trial.uncertain = true;
             self.trial.owes_wait = true;
+            self.trial.unknown = Some(error.diagnosis());
         }
         let well = self.unless_released(self.relay.look_after(error)).await?;
         if !well {
@@ -190,17 +208,21 @@ impl<'a> Work<'a> {
         if self.is_exhausted() {
             return Ok(Verdict::GiveUp(Reason::Exhausted));
         }
-        self.relay.alert_failed(&self.ticket.key, error);
-        let wait = self.trial.delays.next(error.retry_after().unwrap_or_default());
+        if class != Class::Unknown {
+            self.relay.alert_failed(&self.ticket.key, error.diagnosis());
+        }
+        let wait = self.trial.delays.next(error.retry_after().unwrap_or_default().min(MAX_WAIT));
         self.trial.log(self.alert_id, error.diagnosis(), wait);
         Ok(Verdict::Again(wait))
     }
 
-    /// Whether it is this alert that fails: often enough, and while another alert's ticket was created.
+    /// Whether it is this alert that fails: often enough, and while another alert's ticket was created. One whose
+    /// ticket is made and only not proven is not given up.
     fn is_exhausted(&self) -> bool {
         let created = self.relay.tickets_created.load(Ordering::Relaxed);
         let others_succeeded = self.trial.created_before.is_some_and(|before| before < created);
-        self.trial.attempts >= self.relay.retry.max_attempts && others_succeeded
+        let has_ticket = self.trial.made.is_some();
+        self.trial.attempts >= self.relay.retry.max_attempts && others_succeeded && !has_ticket
     }
 
     /// The same id on another platform: the publisher may be reusing ids, and then this alert got no ticket of its own.

@@ -162,10 +162,14 @@ impl Client {
 
     async fn read(&self, ticket: TicketId) -> Result<Ticket, Error> {
         let answer = self.get(Operation::Read, self.rest(&["ticket", &ticket.to_string()])).await?;
-        if answer.http_status == 403 {
-            return Err(Error::Unproven { ticket, flaw: Flaw::NotVisible });
+        match answer.http_status {
+            403 => return Err(Error::Unproven { ticket, flaw: Flaw::NotVisible }),
+            404 => return Err(Error::Gone(ticket)),
+            _ => {}
         }
-        answer.json(Operation::Read, 200)
+        let shown: Ticket = answer.json(Operation::Read, 200)?;
+        // The search leaves such a ticket out.
+        if shown.is_deleted() { Err(Error::Gone(ticket)) } else { Ok(shown) }
     }
 
     /// Why the search does not find a ticket that was made. RT says nothing of its own, so it is asked what the user

@@ -86,6 +86,9 @@ pub enum Error {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// A ticket that was made was deleted by somebody.
+    #[error("reading the ticket back: ticket {0} was deleted")]
+    Gone(TicketId),
     /// A ticket was made, but could not be proven to be found again.
     #[error("ticket {ticket} was made, but {flaw}")]
     Unproven {
@@ -124,7 +127,9 @@ impl Error {
             Self::Transport { operation: Operation::Create, sent: true, .. }
             | Self::Answer { operation: Operation::Create, .. } => Class::Unknown,
             Self::Status { operation: Operation::Create, answer, .. } => class_of_create(answer),
-            Self::Secret(_) | Self::Transport { .. } | Self::Answer { .. } | Self::Status { .. } => Class::Sink,
+            Self::Secret(_) | Self::Transport { .. } | Self::Answer { .. } | Self::Status { .. } | Self::Gone(_) => {
+                Class::Sink
+            }
         }
     }
 
@@ -182,6 +187,7 @@ impl Error {
             }
             Self::Status { .. } => "See RT's log",
             Self::Answer { .. } => "Check that RTIR_URL leads to RT and not to another site or a login page",
+            Self::Gone(_) => "Nothing is to be done: another ticket is made",
             Self::RtQueue { .. } => "Enable the RT queue and grant the service user SeeQueue and CreateTicket on it",
             Self::Unproven { flaw: Flaw::NotVisible, .. } => {
                 "Grant the service user ShowTicket on the RT queue; no other ticket is made until then"

@@ -106,6 +106,8 @@ pub(super) struct Ticket {
     /// `""` where the ticket's queue has no field that the user may see.
     #[serde(rename = "CustomFields", default)]
     custom_fields: Value,
+    #[serde(rename = "Status", default)]
+    status: Option<String>,
     #[serde(rename = "Queue", default)]
     queue: Value,
 }
@@ -131,6 +133,11 @@ impl Ticket {
 
     pub(super) fn subject(&self) -> &str {
         self.subject.as_deref().unwrap_or_default()
+    }
+
+    /// RT's status `deleted`.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.status.as_deref() == Some("deleted")
     }
 
     /// The id of the ticket's queue.

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use reqwest::header::{CONNECTION, HeaderMap, HeaderValue};
 use serde_json::Value;
 
 use super::eventually::eventually;
@@ -233,7 +234,10 @@ impl Ticket {
 
 impl Rt {
     fn new(rt_queue: &str) -> Self {
-        Self { http: reqwest::Client::builder().no_proxy().build().unwrap(), rt_queue: rt_queue.to_owned() }
+        // A kept connection that is polled on would keep one of RT's few workers from everybody else.
+        let close = HeaderMap::from_iter([(CONNECTION, HeaderValue::from_static("close"))]);
+        let http = reqwest::Client::builder().no_proxy().default_headers(close).build().unwrap();
+        Self { http, rt_queue: rt_queue.to_owned() }
     }
 
     pub async fn get(&self, path: &str) -> Value {

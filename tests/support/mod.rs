@@ -1,8 +1,9 @@
 //! What the tests share.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its part")]
 
 pub mod alerts;
 pub mod eventually;
 pub mod fake_rt;
 pub mod lab;
+pub mod link;
 pub mod relay_process;

@@ -53,6 +53,11 @@ impl Consumer {
         }
     }
 
+    /// Whether its connection stands, as far as is known.
+    pub fn is_connected(&self) -> bool {
+        self.connection.status().connected()
+    }
+
     /// Asks the broker for no more, and gives back what it had sent already. What was handed out before can still be
     /// settled.
     pub async fn give_back_buffered(&mut self) {

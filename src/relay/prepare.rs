@@ -1,5 +1,7 @@
 //! From the bytes of a message to the ticket that RT is asked to create.
 
+use jiff::Timestamp;
+
 use crate::alert::{Alert, AlertType, MAX_BODY_BYTES, Status};
 use crate::mapping::{Rules, Unmappable};
 use crate::outcome::{DeadLetter, Diagnosis, Reason, Rule};
@@ -12,6 +14,8 @@ pub struct Prepared {
     pub alert_id: String,
     /// The alert's type.
     pub alert_type: AlertType,
+    /// When its matter was detected; absent where the fraction of a second has more digits than are read.
+    pub detected_at: Option<Timestamp>,
     /// The ticket to make, or the rule by which there is none.
     pub ticket: Result<NewTicket, Rule>,
 }
@@ -38,7 +42,8 @@ pub fn prepare(rules: &Rules, body: &[u8], content_type: Option<&str>) -> Result
             Ok(rules.ticket(&alert, body).map_err(|error| unmappable(rules, &alert, &error))?)
         }
     };
-    Ok(Prepared { alert_type: alert.alert_type(), alert_id: alert.id, ticket })
+    let detected_at = alert.detected_at.parse().ok();
+    Ok(Prepared { alert_type: alert.alert_type(), alert_id: alert.id, detected_at, ticket })
 }
 
 fn too_large(bytes: usize) -> Box<DeadLetter> {

@@ -11,6 +11,7 @@ mod broker;
 mod dead_letters;
 mod doubles;
 mod end_to_end;
+mod health;
 mod hostile;
 mod publish;
 mod sessions;

@@ -4,5 +4,6 @@
 pub mod alerts;
 pub mod eventually;
 pub mod fake_rt;
+pub mod health;
 pub mod lab;
 pub mod relay_process;

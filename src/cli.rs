@@ -1,5 +1,6 @@
 //! The commands: one file each. Data goes to stdout, the rest to stderr.
 
+mod healthcheck;
 mod input;
 mod publish;
 mod render;
@@ -53,6 +54,8 @@ enum Command {
     Render(render::Render),
     /// Publish alerts to the exchange
     Publish(publish::Publish),
+    /// Ask a running relay whether it is well; for containers
+    Healthcheck(healthcheck::Healthcheck),
 }
 
 impl Cli {
@@ -65,6 +68,7 @@ impl Cli {
             Command::Run => run::execute(&environment),
             Command::Render(command) => command.execute(&environment),
             Command::Publish(command) => command.execute(&environment),
+            Command::Healthcheck(command) => command.execute(&environment),
         }
         .into()
     }

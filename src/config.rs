@@ -110,6 +110,17 @@ impl Config {
         let amqp = Amqp::read(environment, &mut faults);
         faults.or(amqp)
     }
+
+    /// What `healthcheck` needs: where health is served; `None` is `off`. No other variable is looked at.
+    ///
+    /// # Errors
+    /// The fault of `HTTP_LISTEN`.
+    pub fn load_http_listen(environment: &Environment) -> Result<Option<SocketAddr>, Vec<Fault>> {
+        let mut faults = Faults::default();
+        let ProcessVars { http_listen, .. } = ProcessVars::read(environment);
+        let http_listen = read_http_listen(http_listen, &mut Values::new("", &mut faults));
+        faults.or(http_listen)
+    }
 }
 
 /// What is wrong whatever a command reads: names, values that are not text, and how to log.
@@ -182,10 +193,15 @@ fn read_process(environment: &Environment, faults: &mut Faults) -> Option<Proces
         let takes = "more than RTIR_TIMEOUT, so that a create in flight can end";
         values.faults.add("SHUTDOWN_GRACE", &given, takes);
     }
+    let http_listen = read_http_listen(http_listen, &mut values);
+    Some(Process { pause_after: pause_after?, shutdown_grace: shutdown_grace?, http_listen: http_listen? })
+}
+
+#[expect(clippy::option_option, reason = "`None` is a fault, as for all values; within, it is `off`")]
+fn read_http_listen(given: Option<String>, values: &mut Values<'_>) -> Option<Option<SocketAddr>> {
     let takes = "an address and port such as 127.0.0.1:9464, or off";
-    let http_listen = values.or("HTTP_LISTEN", http_listen, "127.0.0.1:9464", takes, |text| match text {
+    values.or("HTTP_LISTEN", given, "127.0.0.1:9464", takes, |text| match text {
         "off" => Some(None),
         address => address.parse().ok().map(Some),
-    });
-    Some(Process { pause_after: pause_after?, shutdown_grace: shutdown_grace?, http_listen: http_listen? })
+    })
 }

@@ -10,11 +10,13 @@
 //! | [`ticket`] | the ticket in RT's own words. Pure |
 //! | [`outcome`] | what becomes of a delivery, and what an error means for it, as types. Pure |
 //! | [`mapping`] | from an alert to a ticket. Pure |
+//! | [`metrics`] | what is counted and measured |
 //! | [`retry`] | delays between attempts |
 //! | [`config`] | the environment as types |
 //! | [`rtir`] | RT over HTTP: look, find, create, verify |
 //! | [`amqp`] | RabbitMQ: consume, publish, dead-letter |
 //! | [`relay`] | an alert to its fate, and the loop around it |
+//! | [`health`] | what the relay says of itself over HTTP |
 //! | [`cli`] | the commands |
 //! | [`telemetry`], [`shutdown`] | logs, signals |
 //!
@@ -25,7 +27,9 @@ pub mod alert;
 pub mod amqp;
 pub mod cli;
 pub mod config;
+pub mod health;
 pub mod mapping;
+pub mod metrics;
 pub mod outcome;
 pub mod relay;
 pub mod retry;

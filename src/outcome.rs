@@ -43,6 +43,41 @@ impl Done {
     }
 }
 
+/// What the broker was told of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It has its ticket.
+    Done(Done),
+    /// There is nothing to do.
+    Ignored,
+    /// It is stored as a dead letter.
+    DeadLetter,
+    /// It is back in its queue.
+    Returned,
+}
+
+impl Settled {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Done(Done::Created),
+        Self::Done(Done::Found),
+        Self::Done(Done::Merged),
+        Self::Ignored,
+        Self::DeadLetter,
+        Self::Returned,
+    ];
+
+    /// The word for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done(how) => how.as_str(),
+            Self::Ignored => "ignored",
+            Self::DeadLetter => "dead_letter",
+            Self::Returned => "returned",
+        }
+    }
+}
+
 /// The rule by which an alert makes no ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {

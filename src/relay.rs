@@ -5,7 +5,8 @@
 //! - `work`: find, create, verify, and every retry; `trial`: what is known of one alert's attempts.
 //! - `rt_state`: whether RT is well. `gate`: the first create runs alone, until it is proven that tickets are found.
 //!   `turns`: one key at a time. `workers`: so many requests to RT at a time, each worker with its session.
-//! - [`run()`]: consumes, spawns a task for each delivery, settles each in one place (`settle`).
+//! - [`Service`]: consumes, spawns a task for each delivery, settles each in one place (`settle`); [`Status`] is what
+//!   its loop says of itself.
 
 mod gate;
 mod handle;
@@ -13,12 +14,14 @@ mod prepare;
 mod rt_state;
 mod run;
 mod settle;
+mod status;
 mod trial;
 mod turns;
 mod work;
 mod workers;
 
-pub use handle::{Message, Relay};
-pub use prepare::{Prepared, prepare};
+pub use handle::{Handled, Message, Relay};
+pub use prepare::{NoTicket, Prepared, prepare};
 pub use rt_state::{Condition, Outage};
-pub use run::run;
+pub use run::Service;
+pub use status::{State, Status};

@@ -8,7 +8,7 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
 
 use super::connect::{Broker, channel};
-use super::error::{Error, call};
+use super::error::{CALL_TIMEOUT, Error, call};
 use super::topology;
 
 /// A consumer of the relay's queue, with the connection it stands on.
@@ -53,6 +53,11 @@ impl Consumer {
         }
     }
 
+    /// Whether its connection stands, as far as is known.
+    pub fn is_connected(&self) -> bool {
+        self.connection.status().connected()
+    }
+
     /// Asks the broker for no more, and gives back what it had sent already. What was handed out before can still be
     /// settled.
     pub async fn give_back_buffered(&mut self) {
@@ -60,9 +65,13 @@ impl Consumer {
         if call("cancelling the consumer", cancel).await.is_err() {
             return; // without a channel nothing can be given back: it goes back by itself
         }
-        while let Ok(delivery) = self.next().await {
-            let _ = delivery.give_back().await;
-        }
+        let give_back = async {
+            while let Ok(delivery) = self.next().await {
+                let _ = delivery.give_back().await;
+            }
+        };
+        // What is not given back by then goes back with the channel.
+        let _ = tokio::time::timeout(CALL_TIMEOUT, give_back).await;
     }
 
     /// Closes the connection, so that the broker has got every acknowledgement.

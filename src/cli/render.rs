@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Exit, input, report};
 use crate::config::{Config, Environment};
-use crate::relay::{Prepared, prepare};
+use crate::relay::{NoTicket, Prepared, prepare};
 use crate::rtir;
 
 /// What to render.
@@ -37,11 +37,11 @@ impl Render {
         };
         let ticket = match prepare(&rules, &body, self.content_type.as_deref()) {
             Ok(Prepared { ticket: Ok(ticket), .. }) => ticket,
-            Ok(Prepared { ticket: Err(rule), .. }) => {
+            Ok(Prepared { ticket: Err(NoTicket::Ignored(rule)), .. }) => {
                 eprintln!("This alert makes no ticket: ignored by rule {}", rule.as_str());
                 return Exit::Well;
             }
-            Err(letter) => {
+            Ok(Prepared { ticket: Err(NoTicket::Impossible(letter)), .. }) | Err(letter) => {
                 eprintln!("This alert would be dead-lettered as {}. {}", letter.reason, letter.diagnosis);
                 return Exit::Failed;
             }

@@ -1,10 +1,17 @@
 //! `rtir-relay run`
 
-use tracing::error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
 
 use super::{Exit, block_on, report};
 use crate::config::{Config, Environment};
-use crate::{relay, shutdown};
+use crate::outcome::Diagnosis;
+use crate::relay::Service;
+use crate::{health, shutdown};
 
 pub(super) fn execute(environment: &Environment) -> Exit {
     let config = match Config::load(environment) {
@@ -19,7 +26,7 @@ pub(super) fn execute(environment: &Environment) -> Exit {
                 return Exit::Failed;
             }
         };
-        match relay::run(config, stop).await {
+        match relay(config, stop).await {
             Ok(()) => Exit::Well,
             Err(diagnosis) => {
                 error!("{diagnosis}");
@@ -27,4 +34,31 @@ pub(super) fn execute(environment: &Environment) -> Exit {
             }
         }
     })
+}
+
+/// Relays until `stop`, and says how it goes meanwhile. In a task of its own, so that it can tell of a loop that hangs.
+async fn relay(config: Config, stop: CancellationToken) -> Result<(), Diagnosis> {
+    let http_listen = config.process.http_listen;
+    let service = Service::new(config, stop)?;
+    let health = match http_listen {
+        Some(address) => Some(tokio::spawn(health::serve(listen(address).await?, Arc::clone(&service)))),
+        None => None,
+    };
+    let ended = service.run().await;
+    if let Some(health) = health {
+        health.abort();
+    }
+    ended
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Diagnosis> {
+    let unbound = |error: std::io::Error| Diagnosis {
+        what: format!("HTTP_LISTEN: {address} cannot be listened on"),
+        why: error.to_string(),
+        cure: "Free that address or set another one; off serves neither health nor metrics".to_owned(),
+    };
+    let listener = TcpListener::bind(address).await.map_err(unbound)?;
+    let bound = listener.local_addr().map_err(unbound)?;
+    info!("health and metrics: http://{bound}");
+    Ok(listener)
 }

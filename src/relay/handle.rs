@@ -1,24 +1,28 @@
 //! The relay: what all alerts share, and the way in.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, debug, error, info};
 
 use super::gate::Gate;
-use super::prepare::{Prepared, prepare};
+use super::prepare::{NoTicket, Prepared, prepare};
 use super::rt_state::{Condition, RtState};
 use super::turns::Turns;
 use super::work::{Work, unless};
 use super::workers::Workers;
+use crate::alert::AlertType;
 use crate::mapping::Rules;
+use crate::metrics::Metrics;
 use crate::outcome::{Class, Diagnosis, Fate};
 use crate::retry::Policy;
 use crate::rtir::{Client, Error};
-use crate::ticket::AlertKey;
+use crate::ticket::{AlertKey, NewTicket};
 
 /// Makes tickets of alerts; one for the process.
 pub struct Relay {
@@ -29,6 +33,7 @@ pub struct Relay {
     pub(super) state: RtState,
     turns: Turns,
     pub(super) tickets_created: AtomicU64,
+    pub(super) metrics: Arc<Metrics>,
     /// How many alerts are being worked on or wait.
     held: AtomicUsize,
     /// Held by whoever looks at RT; when the last look passed.
@@ -47,6 +52,17 @@ pub struct Message<'a> {
     pub redelivered: bool,
 }
 
+/// What became of a message.
+#[derive(Debug)]
+pub struct Handled {
+    /// The alert's type; absent where it makes no alert.
+    pub alert_type: Option<AlertType>,
+    /// When the alert's matter was detected, where that can be told.
+    pub detected_at: Option<Timestamp>,
+    /// What is to be done with the message.
+    pub fate: Fate,
+}
+
 /// Counts an alert as held, until dropped.
 pub(super) struct Held<'a>(&'a AtomicUsize);
 
@@ -57,8 +73,15 @@ impl Drop for Held<'_> {
 }
 
 impl Relay {
-    /// A relay that makes tickets through at most `concurrency` clients like `client`.
-    pub fn new(rules: Rules, retry: Policy, pause_after: Duration, client: Client, concurrency: usize) -> Self {
+    /// A relay that makes tickets through at most `concurrency` clients like `client`, and counts in `metrics`.
+    pub fn new(
+        rules: Rules,
+        retry: Policy,
+        pause_after: Duration,
+        client: Client,
+        concurrency: usize,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             rules,
             retry,
@@ -67,6 +90,7 @@ impl Relay {
             state: RtState::new(pause_after),
             turns: Turns::default(),
             tickets_created: AtomicU64::new(0),
+            metrics,
             held: AtomicUsize::new(0),
             looking: Mutex::new(None),
             pause_after,
@@ -90,22 +114,28 @@ impl Relay {
 
     /// Brings one message to its fate, however long that takes. Ends early only when it is `released`: then a create
     /// that is under way is finished and proven first, and everything else is given back.
-    pub async fn handle(&self, message: Message<'_>, released: &CancellationToken) -> Fate {
+    pub async fn handle(&self, message: Message<'_>, released: &CancellationToken) -> Handled {
         let prepared = match prepare(&self.rules, message.body, message.content_type) {
             Ok(prepared) => prepared,
             Err(letter) => {
-                Span::current().record("alert.id", letter.key.as_deref());
-                return Fate::DeadLetter(letter);
+                self.metrics.received(None);
+                return Handled { alert_type: None, detected_at: None, fate: Fate::DeadLetter(letter) };
             }
         };
-        let Prepared { alert_id, alert_type, ticket } = prepared;
+        let Prepared { alert_id, alert_type, detected_at, ticket } = prepared;
+        self.metrics.received(Some(alert_type));
         Span::current().record("alert.id", &alert_id).record("alert.type", alert_type.as_str());
-        let ticket = match ticket {
-            Ok(ticket) => ticket,
-            Err(rule) => return Fate::Ignored(rule),
+        let fate = match ticket {
+            Ok(ticket) => self.make(&alert_id, &ticket, message.redelivered, released).await,
+            Err(NoTicket::Ignored(rule)) => Fate::Ignored(rule),
+            Err(NoTicket::Impossible(letter)) => Fate::DeadLetter(letter),
         };
+        Handled { alert_type: Some(alert_type), detected_at, fate }
+    }
+
+    async fn make(&self, alert_id: &str, ticket: &NewTicket, redelivered: bool, released: &CancellationToken) -> Fate {
         let Ok(_turn) = unless(released, self.turns.take(&ticket.key)).await else { return Fate::Returned };
-        Work::new(self, released, &alert_id, &ticket, message.redelivered).run().await
+        Work::new(self, released, alert_id, ticket, redelivered).run().await
     }
 
     /// How RT is.
@@ -116,6 +146,11 @@ impl Relay {
     /// How many alerts are being worked on or wait.
     pub fn in_flight(&self) -> usize {
         self.held.load(Ordering::Relaxed)
+    }
+
+    /// How many requests to RT may be under way at once now.
+    pub fn concurrency_limit(&self) -> usize {
+        self.workers.limit()
     }
 
     /// Waits until attempts may be made. Whoever waits longest probes for all.

@@ -1,5 +1,7 @@
 //! From the bytes of a message to the ticket that RT is asked to create.
 
+use jiff::Timestamp;
+
 use crate::alert::{Alert, AlertType, MAX_BODY_BYTES, Status};
 use crate::mapping::{Rules, Unmappable};
 use crate::outcome::{DeadLetter, Diagnosis, Reason, Rule};
@@ -12,14 +14,25 @@ pub struct Prepared {
     pub alert_id: String,
     /// The alert's type.
     pub alert_type: AlertType,
-    /// The ticket to make, or the rule by which there is none.
-    pub ticket: Result<NewTicket, Rule>,
+    /// When its matter was detected; absent where the fraction of a second has more digits than are read.
+    pub detected_at: Option<Timestamp>,
+    /// The ticket to make, or why there is none.
+    pub ticket: Result<NewTicket, NoTicket>,
+}
+
+/// Why an alert makes no ticket.
+#[derive(Debug)]
+pub enum NoTicket {
+    /// There is nothing to do, by this rule.
+    Ignored(Rule),
+    /// It can never become one as it is.
+    Impossible(Box<DeadLetter>),
 }
 
 /// Reads, judges and maps a message, without asking anybody.
 ///
 /// # Errors
-/// The message can never become a ticket as it is.
+/// The message is no alert that can be read.
 pub fn prepare(rules: &Rules, body: &[u8], content_type: Option<&str>) -> Result<Prepared, Box<DeadLetter>> {
     if body.len() > MAX_BODY_BYTES {
         return Err(too_large(body.len()));
@@ -33,12 +46,13 @@ pub fn prepare(rules: &Rules, body: &[u8], content_type: Option<&str>) -> Result
         Box::new(DeadLetter::unasked(Reason::MalformedAlert, None, diagnosis))
     })?;
     let ticket = match alert.status {
-        Status::Resolved | Status::FalsePositive => Err(Rule::NotOpen),
+        Status::Resolved | Status::FalsePositive => Err(NoTicket::Ignored(Rule::NotOpen)),
         Status::New | Status::InProgress => {
-            Ok(rules.ticket(&alert, body).map_err(|error| unmappable(rules, &alert, &error))?)
+            rules.ticket(&alert, body).map_err(|error| NoTicket::Impossible(unmappable(rules, &alert, &error)))
         }
     };
-    Ok(Prepared { alert_type: alert.alert_type(), alert_id: alert.id, ticket })
+    let detected_at = alert.detected_at.parse().ok();
+    Ok(Prepared { alert_type: alert.alert_type(), alert_id: alert.id, detected_at, ticket })
 }
 
 fn too_large(bytes: usize) -> Box<DeadLetter> {

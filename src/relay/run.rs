@@ -9,61 +9,95 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error_span, field, info, warn};
 
-use super::handle::{Message, Relay};
-use super::settle::settle;
+use super::handle::{Handled, Message, Relay};
+use super::status::{State, Status, next_beat};
 use super::work::unless;
 use crate::amqp::{self, Broker, Consumer, DeadLetters, Delivery};
 use crate::config::{Config, Rtir};
+use crate::metrics::Metrics;
 use crate::outcome::{DeadLetter, Diagnosis, Fate, Reason};
 use crate::retry::Policy;
 use crate::rtir;
 
-/// Relays alerts until `stop`; then settles what is under way, gives the rest back and ends its sessions.
-///
-/// # Errors
-/// At start only: the servers are there, and the configuration does not work with them.
-pub async fn run(config: Config, stop: CancellationToken) -> Result<(), Diagnosis> {
-    let Config { amqp, rtir, rules, retry, process } = config;
-    warn_of_plain_http(&rtir);
-    let prefetch = u16::try_from(rtir.concurrency * 2).unwrap_or(u16::MAX);
-    let concurrency = rtir.concurrency;
-    let client = rtir::Client::new(Arc::new(rtir)).map_err(|error| Diagnosis {
-        what: "RT cannot be reached as configured".to_owned(),
-        why: error.to_string(),
-        cure: "Mend the setting".to_owned(),
-    })?;
-    let broker = Arc::new(Broker::new(Arc::new(amqp)));
-    let service = Arc::new(Service {
-        relay: Relay::new(rules, retry.clone(), process.pause_after, client, concurrency),
-        dead_letters: DeadLetters::new(Arc::clone(&broker)),
-        broker,
-        prefetch,
-        retry,
-        stop,
-    });
-
-    // Both at once: whichever is wrong, it is known soon.
-    let first = service.connect(amqp::Error::is_configuration);
-    let (consumer, ()) = tokio::try_join!(first, service.check_credentials())?;
-    if let Some(consumer) = consumer {
-        service.relay_until_stopped(consumer, process.shutdown_grace).await;
-    }
-    service.relay.close().await;
-    info!("stopped");
-    Ok(())
-}
-
-/// All that the tasks share.
-struct Service {
+/// The relay with its broker: all that the tasks share.
+pub struct Service {
     relay: Relay,
-    dead_letters: DeadLetters,
+    status: Status,
+    pub(super) dead_letters: DeadLetters,
     broker: Arc<Broker>,
     prefetch: u16,
-    retry: Policy,
-    stop: CancellationToken,
+    pub(super) retry: Policy,
+    grace: Duration,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) stop: CancellationToken,
 }
 
 impl Service {
+    /// A relay that is to run until `stop`. Asks no server.
+    ///
+    /// # Errors
+    /// The configuration cannot work.
+    pub fn new(config: Config, stop: CancellationToken) -> Result<Arc<Self>, Diagnosis> {
+        let Config { amqp, rtir, rules, retry, process } = config;
+        warn_of_plain_http(&rtir);
+        let prefetch = u16::try_from(rtir.concurrency * 2).unwrap_or(u16::MAX);
+        let concurrency = rtir.concurrency;
+        let metrics = Arc::new(Metrics::default());
+        let client = rtir::Client::new(Arc::new(rtir), Arc::clone(&metrics)).map_err(|error| Diagnosis {
+            what: "RT cannot be reached as configured".to_owned(),
+            why: error.to_string(),
+            cure: "Mend the setting".to_owned(),
+        })?;
+        let broker = Arc::new(Broker::new(Arc::new(amqp)));
+        let pause_after = process.pause_after;
+        let relay = Relay::new(rules, retry.clone(), pause_after, client, concurrency, Arc::clone(&metrics));
+        Ok(Arc::new(Self {
+            relay,
+            status: Status::new(stop.clone(), Arc::clone(&metrics)),
+            dead_letters: DeadLetters::new(Arc::clone(&broker)),
+            broker,
+            prefetch,
+            retry,
+            grace: process.shutdown_grace,
+            metrics,
+            stop,
+        }))
+    }
+
+    /// Relays alerts until asked to stop; then settles what is under way, gives the rest back and ends its sessions.
+    ///
+    /// # Errors
+    /// At start only: the servers are there, and the configuration does not work with them.
+    pub async fn run(self: &Arc<Self>) -> Result<(), Diagnosis> {
+        // Both at once: whichever is wrong, it is known soon.
+        let first = async {
+            let connected = self.connect(amqp::Error::is_configuration);
+            tokio::try_join!(connected, self.check_credentials())
+        };
+        let (consumer, ()) = self.status.beating(State::Starting, || false, first).await?;
+        if let Some(consumer) = consumer {
+            self.relay_until_stopped(consumer).await;
+        }
+        self.relay.close().await;
+        info!("stopped");
+        Ok(())
+    }
+
+    /// The way of an alert, and how RT is.
+    pub fn relay(&self) -> &Relay {
+        &self.relay
+    }
+
+    /// What it is doing.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Wrong credentials at start are a fault of the configuration; later the alerts wait.
     async fn check_credentials(&self) -> Result<(), Diagnosis> {
         tokio::select! {
@@ -104,29 +138,33 @@ impl Service {
     }
 
     /// Consumes, on one connection after the other, until asked to stop; then lets what is under way finish.
-    async fn relay_until_stopped(self: &Arc<Self>, mut consumer: Consumer, grace: Duration) {
+    async fn relay_until_stopped(self: &Arc<Self>, mut consumer: Consumer) {
         let tasks = TaskTracker::new();
         loop {
             let released = self.stop.child_token();
-            match self.consume(&mut consumer, &tasks, &released).await {
+            let state = match self.consume(&mut consumer, &tasks, &released).await {
                 End::Stopped => break,
                 End::Paused => {
                     warn!("RT is down for long: alerts go back to their queue until it is well");
                     released.cancel();
-                    if unless(&self.stop, self.relay.until_open()).await.is_err() {
+                    let well = unless(&self.stop, self.relay.until_open());
+                    if self.status.beating(State::Paused, || consumer.is_connected(), well).await.is_err() {
                         break;
                     }
+                    State::Paused
                 }
                 // What was not acknowledged is delivered again; its turn comes when the task that has it now is done.
-                End::Lost => {}
-            }
-            match self.connect(|_| false).await {
+                End::Lost => State::Connecting,
+            };
+            let next = self.connect(|_| false);
+            match self.status.beating(state, || consumer.is_connected(), next).await {
                 Ok(Some(next)) => consumer = next,
                 Ok(None) | Err(_) => break,
             }
         }
         tasks.close();
-        if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+        let settled = tokio::time::timeout(self.grace, tasks.wait());
+        if self.status.beating(State::Stopping, || consumer.is_connected(), settled).await.is_err() {
             warn!("{} alerts are still under way after SHUTDOWN_GRACE; they come again", tasks.len());
         }
         consumer.close().await;
@@ -140,11 +178,13 @@ impl Service {
         released: &CancellationToken,
     ) -> End {
         let end = loop {
+            self.status.beat(State::Consuming, consumer.is_connected());
             let delivery = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break End::Stopped,
                 () = self.relay.until_pause_is_due() => break End::Paused,
                 delivery = consumer.next() => delivery,
+                () = next_beat() => continue,
             };
             match delivery {
                 Ok(delivery) if delivery.is_live() => {
@@ -175,8 +215,7 @@ impl Service {
             redelivered: delivery.was_delivered_before(),
         };
         let handled = AssertUnwindSafe(self.relay.handle(message, &released)).catch_unwind().await;
-        let fate = handled.unwrap_or_else(|_| panicked());
-        settle(&delivery, &fate, &self.dead_letters, &self.retry, &self.stop).await;
+        self.settle(&delivery, &handled.unwrap_or_else(|_| panicked())).await;
     }
 }
 
@@ -187,14 +226,15 @@ enum End {
     Lost,
 }
 
-fn panicked() -> Fate {
+fn panicked() -> Handled {
     let diagnosis = Diagnosis {
         what: "The relay failed on this alert".to_owned(),
         why: "a fault of the relay itself; its log says where".to_owned(),
         cure: "Report it with the alert and that log, and replay the alert with a relay in which it is mended"
             .to_owned(),
     };
-    Fate::DeadLetter(Box::new(DeadLetter::unasked(Reason::Panicked, None, diagnosis)))
+    let letter = Box::new(DeadLetter::unasked(Reason::Panicked, None, diagnosis));
+    Handled { alert_type: None, detected_at: None, fate: Fate::DeadLetter(letter) }
 }
 
 fn warn_of_plain_http(rtir: &Rtir) {

@@ -1,47 +1,78 @@
 //! Every delivery is settled here, and only here.
 
-use tokio_util::sync::CancellationToken;
+use std::time::Duration;
+
 use tracing::{debug, error, info, warn};
 
-use crate::amqp::{DeadLetters, Delivery, Error, PublishError};
-use crate::outcome::{DeadLetter, Fate};
-use crate::retry::Policy;
+use super::handle::Handled;
+use super::run::Service;
+use crate::amqp::{Delivery, Error, PublishError};
+use crate::outcome::{DeadLetter, Done, Fate, Settled};
 
-/// Tells the broker what became of `delivery`: acknowledged only when its ticket or the copy in the dead-letter queue
-/// exists. Until the copy is stored the original is kept; when the relay stops first, it goes back.
-pub(super) async fn settle(
-    delivery: &Delivery,
-    fate: &Fate,
-    dead_letters: &DeadLetters,
-    retry: &Policy,
-    stop: &CancellationToken,
-) {
-    let settled = match fate {
-        Fate::Done { ticket, how } => {
-            info!(rt.ticket_id = ticket, outcome = how.as_str(), "ticket {ticket} {}", how.as_str());
-            delivery.ack().await
-        }
-        Fate::Ignored(rule) => {
-            info!(outcome = "ignored", rule = rule.as_str(), "ignored by rule {}", rule.as_str());
-            delivery.ack().await
-        }
-        Fate::Returned => {
-            debug!(outcome = "returned", "given back");
-            delivery.give_back().await
-        }
-        Fate::DeadLetter(letter) => match store(delivery, letter, dead_letters, retry, stop).await {
+impl Service {
+    /// Tells the broker what became of `delivery`: acknowledged only when its ticket or the copy in the dead-letter
+    /// queue exists. Until the copy is stored the original is kept; when the relay stops first, it goes back.
+    pub(super) async fn settle(&self, delivery: &Delivery, handled: &Handled) {
+        let (settled, told) = match &handled.fate {
+            Fate::Done { ticket, how } => {
+                info!(rt.ticket_id = ticket, outcome = how.as_str(), "ticket {ticket} {}", how.as_str());
+                if let (Done::Created | Done::Merged, Some(detected_at)) = (how, handled.detected_at) {
+                    self.metrics.ticket_made(detected_at);
+                }
+                (Settled::Done(*how), delivery.ack().await)
+            }
+            Fate::Ignored(rule) => {
+                info!(outcome = "ignored", rule = rule.as_str(), "ignored by rule {}", rule.as_str());
+                (Settled::Ignored, delivery.ack().await)
+            }
+            Fate::Returned => {
+                debug!(outcome = "returned", "given back");
+                (Settled::Returned, delivery.give_back().await)
+            }
+            Fate::DeadLetter(letter) => self.settle_dead_letter(delivery, letter).await,
+        };
+        // What the broker was not told comes back as well, and its ticket is found then.
+        let settled = if is_told(told) { settled } else { Settled::Returned };
+        self.metrics.settled(handled.alert_type, settled);
+    }
+
+    async fn settle_dead_letter(&self, delivery: &Delivery, letter: &DeadLetter) -> (Settled, Result<bool, Error>) {
+        let reason = letter.reason.as_str();
+        match self.store(delivery, letter).await {
             Stored::Copy => {
-                warn!(outcome = "dead_letter", reason = letter.reason.as_str(), "dead-lettered: {}", letter.diagnosis);
-                delivery.ack().await
+                warn!(outcome = "dead_letter", reason, "dead-lettered: {}", letter.diagnosis);
+                self.metrics.dead_letter(letter.reason);
+                (Settled::DeadLetter, delivery.ack().await)
             }
             Stored::ByBroker => {
-                error!(outcome = "dead_letter", reason = letter.reason.as_str(), "no copy fits: {}", letter.diagnosis);
-                delivery.reject().await
+                error!(outcome = "dead_letter", reason, "no copy fits: {}", letter.diagnosis);
+                self.metrics.dead_letter(letter.reason);
+                (Settled::DeadLetter, delivery.reject().await)
             }
-            Stored::NotYet => delivery.give_back().await,
-        },
-    };
-    log_unsettled(settled);
+            Stored::NotYet => (Settled::Returned, delivery.give_back().await),
+        }
+    }
+
+    async fn store(&self, delivery: &Delivery, letter: &DeadLetter) -> Stored {
+        let mut delays = self.retry.delays();
+        let mut logged = String::new();
+        loop {
+            let error = match self.dead_letters.store(delivery, letter).await {
+                Ok(()) => return Stored::Copy,
+                Err(error) if matches!(error.0, PublishError::HeadersTooLarge(_)) => return Stored::ByBroker,
+                Err(error) => error.to_string(),
+            };
+            if error != logged {
+                error!("{error}; the alert is kept and the copy tried again");
+                logged = error;
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Stored::NotYet,
+                () = tokio::time::sleep(delays.next(Duration::ZERO)) => {}
+            }
+        }
+    }
 }
 
 /// How a dead letter is kept.
@@ -54,38 +85,12 @@ enum Stored {
     NotYet,
 }
 
-async fn store(
-    delivery: &Delivery,
-    letter: &DeadLetter,
-    dead_letters: &DeadLetters,
-    retry: &Policy,
-    stop: &CancellationToken,
-) -> Stored {
-    let mut delays = retry.delays();
-    let mut logged = String::new();
-    loop {
-        let error = match dead_letters.store(delivery, letter).await {
-            Ok(()) => return Stored::Copy,
-            Err(error) if matches!(error.0, PublishError::HeadersTooLarge(_)) => return Stored::ByBroker,
-            Err(error) => error.to_string(),
-        };
-        if error != logged {
-            error!("{error}; the alert is kept and the copy tried again");
-            logged = error;
-        }
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return Stored::NotYet,
-            () = tokio::time::sleep(delays.next(std::time::Duration::ZERO)) => {}
-        }
-    }
-}
-
-/// What was not acknowledged comes back, and its ticket is found then.
-fn log_unsettled(settled: Result<bool, Error>) {
-    match settled {
-        Ok(true) => {}
+/// Whether the broker was told.
+fn is_told(told: Result<bool, Error>) -> bool {
+    match told {
+        Ok(true) => return true,
         Ok(false) => debug!("the delivery's channel is gone; it comes again"),
         Err(error) => debug!("{error}; the delivery comes again"),
     }
+    false
 }

@@ -86,6 +86,7 @@ impl<'a> Work<'a> {
                 Ok(_) => {
                     // An earlier ticket of this alert may yet appear: it is proven once more, later. Other alerts go
                     // on meanwhile.
+                    self.relay.metrics.second_look();
                     self.trial.uncertain = false;
                     self.trial.owes_wait = true;
                 }
@@ -230,6 +231,7 @@ impl<'a> Work<'a> {
         let platform = |subject: &str| subject.find("http").map(|at| subject[at..].to_owned());
         let (ours, theirs) = (platform(self.ticket.subject.as_str()), platform(&found.subject));
         if theirs.is_some() && ours != theirs {
+            self.relay.metrics.id_reused();
             warn!(
                 rt.ticket_id = found.ticket.0,
                 "ticket {} has the key {} but names another platform: does the publisher reuse ids?",

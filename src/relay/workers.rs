@@ -71,6 +71,11 @@ impl Workers {
         Some(Worker { client: Some(client), workers: self, round: pool.round })
     }
 
+    /// How many may work at once now.
+    pub(super) fn limit(&self) -> usize {
+        self.pool().limit
+    }
+
     /// Ends the sessions of all clients that nobody uses, as far as RT answers soon.
     pub(super) async fn log_out(&self) {
         let idle = std::mem::take(&mut self.pool().idle);

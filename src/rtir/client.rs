@@ -13,6 +13,7 @@ use super::http::{Answer, BuildError};
 use super::session::Session;
 use super::wire::{self, MergeInto, Page, RtQueue, SetKey, ShownKey, Ticket};
 use crate::config::Rtir;
+use crate::metrics::Metrics;
 use crate::ticket::{ALERT_ID_FIELD, AlertKey, NewTicket, TicketId};
 
 /// The most items RT puts on a page.
@@ -53,12 +54,12 @@ struct Hit {
 }
 
 impl Client {
-    /// A client that has not logged in yet.
+    /// A client that has not logged in yet and counts its requests in `metrics`.
     ///
     /// # Errors
     /// TLS or the proxy cannot be set up as configured.
-    pub fn new(settings: Arc<Rtir>) -> Result<Self, BuildError> {
-        Ok(Self { session: Session::new(settings)? })
+    pub fn new(settings: Arc<Rtir>, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
+        Ok(Self { session: Session::new(settings, metrics)? })
     }
 
     /// Another worker's client, with a session of its own.
@@ -229,12 +230,18 @@ impl Client {
         let kept = *doubles.first()?;
         for double in doubles.into_iter().skip(1) {
             match self.merge(double, kept).await {
-                Ok(()) => info!(rt.ticket_id = kept.0, "merged ticket {double} into {kept}: both of one alert"),
-                Err(error) => error!(
-                    rt.ticket_id = kept.0,
-                    "ticket {double} is a double of {kept} and could not be merged: {error}. \
-                     Merge it by hand, and grant the service user ModifyTicket on its RT queue"
-                ),
+                Ok(()) => {
+                    self.session.metrics().double_merged();
+                    info!(rt.ticket_id = kept.0, "merged ticket {double} into {kept}: both of one alert");
+                }
+                Err(error) => {
+                    self.session.metrics().double_unmerged();
+                    error!(
+                        rt.ticket_id = kept.0,
+                        "ticket {double} is a double of {kept} and could not be merged: {error}. \
+                         Merge it by hand, and grant the service user ModifyTicket on its RT queue"
+                    );
+                }
             }
         }
         Some(kept)

@@ -26,6 +26,19 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// The word for metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LogIn => "log_in",
+            Self::Look => "look",
+            Self::Find => "find",
+            Self::Create => "create",
+            Self::Read => "read",
+            Self::SetKey => "set_key",
+            Self::Merge => "merge",
+        }
+    }
+
     fn doing(self) -> &'static str {
         match self {
             Self::LogIn => "logging in to RT",

@@ -21,6 +21,7 @@ use url::{Url, form_urlencoded};
 use super::error::{Error, Operation};
 use super::http::{self, Answer, BuildError};
 use crate::config::{Credentials, Rtir, Secret};
+use crate::metrics::Metrics;
 
 /// One worker's way to RT: it logs in when first needed, and again when RT forgets it.
 pub(super) struct Session {
@@ -33,6 +34,7 @@ pub(super) struct Session {
 struct Shared {
     http: reqwest::Client,
     settings: Arc<Rtir>,
+    metrics: Arc<Metrics>,
     /// What a proxy might repeat.
     proxy_secrets: Vec<SecretString>,
     warned_of_basic: AtomicBool,
@@ -48,10 +50,10 @@ enum Pass {
 
 impl Session {
     /// A session that is not logged in yet.
-    pub(super) fn new(settings: Arc<Rtir>) -> Result<Self, BuildError> {
+    pub(super) fn new(settings: Arc<Rtir>, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
         let http = http::build(&settings)?;
         let proxy_secrets = settings.proxy.as_ref().map(secrets_of_proxy).unwrap_or_default();
-        let shared = Shared { http, settings, proxy_secrets, warned_of_basic: AtomicBool::new(false) };
+        let shared = Shared { http, settings, metrics, proxy_secrets, warned_of_basic: AtomicBool::new(false) };
         Ok(Self { shared: Arc::new(shared), pass: Mutex::new(None) })
     }
 
@@ -62,6 +64,10 @@ impl Session {
 
     pub(super) fn settings(&self) -> &Rtir {
         &self.shared.settings
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
     }
 
     /// A URL below RT's base URL.
@@ -117,8 +123,10 @@ impl Session {
     }
 
     async fn exchange(&self, operation: Operation, request: RequestBuilder) -> Result<Answer, Error> {
-        let answer = http::exchange(operation, self.shared.settings.keep_alive, request).await?;
-        Ok(answer.without(&self.shared.proxy_secrets))
+        let began = Instant::now();
+        let answer = http::exchange(operation, self.shared.settings.keep_alive, request).await;
+        self.shared.metrics.rt_request(operation.as_str(), status_class(&answer), began.elapsed());
+        Ok(answer?.without(&self.shared.proxy_secrets))
     }
 
     /// What to send with the next request.
@@ -245,6 +253,21 @@ fn secrets_of_proxy(proxy: &Secret) -> Vec<SecretString> {
     let mut secrets = secrets_of(&decoded(url.username()), &decoded(password).into());
     secrets.push(password.into());
     secrets
+}
+
+/// How a request ended, for metrics.
+fn status_class(answer: &Result<Answer, Error>) -> &'static str {
+    match answer {
+        Ok(answer) => match answer.http_status {
+            ..=199 => "1xx",
+            200..=299 => "2xx",
+            300..=399 => "3xx",
+            400..=499 => "4xx",
+            500.. => "5xx",
+        },
+        Err(Error::Transport { timed_out: true, .. }) => "timeout",
+        Err(_) => "failed",
+    }
 }
 
 /// A header value that `Debug` hides. A secret with characters that no header can carry goes as nothing, which RT

@@ -12,6 +12,7 @@ mod dead_letters;
 mod doubles;
 mod end_to_end;
 mod faults;
+mod health;
 mod hostile;
 mod publish;
 mod sessions;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use rtir_relay::metrics::Metrics;
 use rtir_relay::outcome::{DeadLetter, Done, Fate, Reason, Rule};
 use rtir_relay::relay::{Message, Relay};
 use rtir_relay::rtir::Client;
@@ -41,8 +42,10 @@ impl Scene {
     fn before(rt: Arc<FakeRt>, others: &[(&str, &str)]) -> Self {
         let config = rt.config(others);
         let (stop, count) = (CancellationToken::new(), config.rtir.concurrency);
-        let client = Client::new(Arc::new(config.rtir)).unwrap();
-        let relay = Arc::new(Relay::new(config.rules, config.retry, config.process.pause_after, client, count));
+        let metrics = Arc::new(Metrics::default());
+        let client = Client::new(Arc::new(config.rtir), Arc::clone(&metrics)).unwrap();
+        let relay =
+            Arc::new(Relay::new(config.rules, config.retry, config.process.pause_after, client, count, metrics));
         Self { rt, relay, stop }
     }
 
@@ -55,7 +58,7 @@ impl Scene {
         let (relay, released) = (Arc::clone(&self.relay), self.stop.clone());
         tokio::spawn(async move {
             let message = Message { body: &body, content_type: None, redelivered: false };
-            relay.handle(message, &released).await
+            relay.handle(message, &released).await.fate
         })
     }
 

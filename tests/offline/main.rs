@@ -9,6 +9,7 @@ mod alert;
 mod command;
 mod config;
 mod handle;
+mod health;
 mod mapping;
 mod properties;
 mod rt_client;

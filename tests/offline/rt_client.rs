@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rtir_relay::metrics::Metrics;
 use rtir_relay::outcome::Class;
 use rtir_relay::rtir::{BuildError, Client, Error, Flaw, Found, Kept, Operation};
 use rtir_relay::ticket::{AlertKey, EmailAddress, NewTicket, RtQueueName, Subject, TicketId};
@@ -22,7 +23,7 @@ const BY_TOKEN: [(&str, &str); 3] = [("RTIR_USERNAME", ""), ("RTIR_PASSWORD", ""
 type Change = fn(&mut SetUp);
 
 fn client_for(rt: &FakeRt, others: &[(&str, &str)]) -> Client {
-    Client::new(Arc::new(rt.config(others).rtir)).expect("a client")
+    Client::new(Arc::new(rt.config(others).rtir), Arc::new(Metrics::default())).expect("a client")
 }
 
 fn key(text: &str) -> AlertKey {
@@ -797,7 +798,7 @@ async fn an_authority_of_ones_own_is_trusted_when_named_and_only_then() {
 
     std::fs::write(&file, "no certificate").unwrap();
     let settings = rt.config(&[("RTIR_CA_FILE", file.to_str().unwrap())]).rtir;
-    assert!(matches!(Client::new(Arc::new(settings)), Err(BuildError::CaFile(_))));
+    assert!(matches!(Client::new(Arc::new(settings), Arc::new(Metrics::default())), Err(BuildError::CaFile(_))));
     std::fs::remove_file(&file).unwrap();
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Once, mpsc};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use rtir_relay::config::{Config, Environment};
+use rtir_relay::metrics::Metrics;
 use rtir_relay::rtir::{Client, Error};
 use rtir_relay::ticket::{AlertKey, EmailAddress, NewTicket, RtQueueName, Subject, TicketId};
 use tracing_subscriber::EnvFilter;
@@ -94,7 +95,7 @@ const OPS: [Op; 9] = [Op::LogIn, Op::LogOut, Op::Rt, Op::Queue, Op::Fields, Op::
 fn client(rt: &FakeRt, others: &[(&str, &str)]) -> Client {
     let proxy = format!("http://relay:{PROXY_PASSWORD}@127.0.0.1:{}", rt.port());
     let settings = [&[("RTIR_URL", "http://rt.invalid"), ("RTIR_PROXY", &proxy), ("RTIR_TIMEOUT", "50ms")], others];
-    Client::new(Arc::new(rt.config(&settings.concat()).rtir)).unwrap()
+    Client::new(Arc::new(rt.config(&settings.concat()).rtir), Arc::new(Metrics::default())).unwrap()
 }
 
 /// Every step of the client, and all that it says of those that fail.
@@ -198,7 +199,7 @@ fn a_proxy_that_cannot_be_used_is_not_shown() {
     for proxy in &proxies {
         match Config::load(&rt.environment(&[("RTIR_PROXY", proxy)]).into_iter().collect::<Environment>()) {
             Ok(config) => {
-                if let Err(error) = Client::new(Arc::new(config.rtir)) {
+                if let Err(error) = Client::new(Arc::new(config.rtir), Arc::new(Metrics::default())) {
                     leaks_no_secret(&format!("{error:?} {error}"));
                 }
             }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How long a loaded machine may take for anything that is waited for.
-pub const DEADLINE: Duration = Duration::from_mins(1);
+pub const DEADLINE: Duration = Duration::from_mins(3);
 const POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// Asks `probe` until it answers `Some`.

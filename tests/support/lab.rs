@@ -84,6 +84,7 @@ impl Scene {
             ("RTIR_QUEUE", self.name.clone()),
             ("RTIR_USERNAME", self.name.clone()),
             ("RTIR_PASSWORD", self.password()),
+            ("HTTP_LISTEN", "off".to_owned()),
             // Every live run also shows that nothing secret is logged.
             ("LOG", "trace".to_owned()),
         ]);

@@ -4,6 +4,7 @@
 pub mod alerts;
 pub mod eventually;
 pub mod fake_rt;
+pub mod health;
 pub mod lab;
 pub mod link;
 pub mod relay_process;

@@ -1,0 +1,104 @@
+//! What the relay says of itself over HTTP: `/livez`, `/readyz`, `/metrics`. No secret is in any of it, and nothing can
+//! be changed by it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use crate::metrics::{self, Now};
+use crate::relay::{Service, State};
+
+/// A loop that has not turned for so long hangs.
+const ALIVE_WITHIN: Duration = Duration::from_secs(30);
+
+/// The body of `/readyz`.
+#[derive(Serialize)]
+struct Ready {
+    state: &'static str,
+    broker: BrokerCondition,
+    rt: RtCondition,
+    in_flight: usize,
+}
+
+#[derive(Serialize)]
+struct BrokerCondition {
+    connected: bool,
+}
+
+#[derive(Serialize)]
+struct RtCondition {
+    ok: bool,
+    /// Why alerts wait; `null` while RT is well.
+    cause: Option<String>,
+    /// Since when, in RFC 3339.
+    since: Option<String>,
+}
+
+/// Answers on `listener` for `service`, until dropped.
+///
+/// # Errors
+/// As axum's: none.
+pub async fn serve(listener: TcpListener, service: Arc<Service>) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(exposition))
+        .with_state(service);
+    axum::serve(listener, router).await
+}
+
+/// Whether the loop turns. RT or the broker being away is no reason to start the relay anew.
+async fn livez(extract::State(service): extract::State<Arc<Service>>) -> (StatusCode, String) {
+    let since_beat = service.status().since_beat();
+    if since_beat < ALIVE_WITHIN {
+        (StatusCode::OK, "alive\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, format!("hangs: the loop has not turned for {} s\n", since_beat.as_secs()))
+    }
+}
+
+/// Whether alerts are taken care of: consumed, or left with the broker on purpose.
+async fn readyz(extract::State(service): extract::State<Arc<Service>>) -> Response {
+    let (status, condition) = (service.status(), service.relay().condition());
+    let (state, connected) = (status.state(), status.is_broker_connected());
+    let outage = condition.outage();
+    let body = Ready {
+        state: state.as_str(),
+        broker: BrokerCondition { connected },
+        rt: RtCondition {
+            ok: outage.is_none(),
+            cause: outage.map(|outage| outage.cause.to_string()),
+            since: outage.map(|outage| format!("{:.3}", outage.since)),
+        },
+        in_flight: service.relay().in_flight(),
+    };
+    let ready = connected && matches!(state, State::Consuming | State::Paused);
+    let http_status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    match serde_json::to_string(&body) {
+        Ok(json) => (http_status, [(CONTENT_TYPE, "application/json")], json + "\n").into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn exposition(extract::State(service): extract::State<Arc<Service>>) -> Response {
+    let (status, relay) = (service.status(), service.relay());
+    let now = Now {
+        in_flight: relay.in_flight(),
+        concurrency_limit: relay.concurrency_limit(),
+        rt_down: relay.condition().outage().is_some(),
+        paused: status.state() == State::Paused,
+        broker_connected: status.is_broker_connected(),
+    };
+    match service.metrics().encode(now) {
+        Ok(text) => ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

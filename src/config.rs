@@ -43,6 +43,8 @@ pub struct Process {
     pub shutdown_grace: Duration,
     /// `HTTP_LISTEN`: where health and metrics are served; `None` is `off`.
     pub http_listen: Option<SocketAddr>,
+    /// Whether `HTTP_LISTEN` is set, so that somebody counts on it.
+    pub http_listen_is_given: bool,
 }
 
 /// `LOG` and `LOG_FORMAT`.
@@ -193,8 +195,14 @@ fn read_process(environment: &Environment, faults: &mut Faults) -> Option<Proces
         let takes = "more than RTIR_TIMEOUT, so that a create in flight can end";
         values.faults.add("SHUTDOWN_GRACE", &given, takes);
     }
+    let http_listen_is_given = http_listen.is_some();
     let http_listen = read_http_listen(http_listen, &mut values);
-    Some(Process { pause_after: pause_after?, shutdown_grace: shutdown_grace?, http_listen: http_listen? })
+    Some(Process {
+        pause_after: pause_after?,
+        shutdown_grace: shutdown_grace?,
+        http_listen: http_listen?,
+        http_listen_is_given,
+    })
 }
 
 #[expect(clippy::option_option, reason = "`None` is a fault, as for all values; within, it is `off`")]

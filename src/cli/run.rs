@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{Exit, block_on, report};
 use crate::config::{Config, Environment};
@@ -38,12 +38,20 @@ pub(super) fn execute(environment: &Environment) -> Exit {
 
 /// Relays until `stop`, and says how it goes meanwhile. In a task of its own, so that it can tell of a loop that hangs.
 async fn relay(config: Config, stop: CancellationToken) -> Result<(), Diagnosis> {
-    let http_listen = config.process.http_listen;
+    let (address, asked_for) = (config.process.http_listen, config.process.http_listen_is_given);
     let service = Service::new(config, stop)?;
-    let health = match http_listen {
-        Some(address) => Some(tokio::spawn(health::serve(listen(address).await?, Arc::clone(&service)))),
+    let listener = match address {
+        Some(address) => match listen(address).await {
+            // A second relay on this host: its alerts matter more than an address that nobody asked for.
+            Err(diagnosis) if !asked_for => {
+                warn!("{diagnosis}. This relay goes on without health and metrics");
+                None
+            }
+            listener => Some(listener?),
+        },
         None => None,
     };
+    let health = listener.map(|listener| tokio::spawn(health::serve(listener, Arc::clone(&service))));
     let ended = service.run().await;
     if let Some(health) = health {
         health.abort();

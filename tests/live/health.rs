@@ -194,3 +194,16 @@ async fn what_is_consumed_being_lost_is_told_until_it_is_back() {
     scene.stop(relay).await;
     scene.close().await;
 }
+
+#[tokio::test]
+async fn a_second_relay_on_a_host_relays_without_an_address_of_its_own() {
+    let scene = Scene::new("second").await;
+    // Unset, so both would take the default.
+    let unset = [("HTTP_LISTEN", "")];
+    let first = scene.relay(&unset).await;
+    let second = scene.relay(&unset).await;
+    assert_eq!(second.count("goes on without health and metrics"), 1);
+    scene.stop(first).await;
+    scene.stop(second).await;
+    scene.close().await;
+}

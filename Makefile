@@ -11,7 +11,7 @@ test: test-offline test-live
 
 test-offline:
 	@tests/servers/install
-	cargo test --locked --lib --bins --test offline
+	cargo test --locked --lib --bins --test offline --test model
 
 test-live:
 	@tests/servers/install

@@ -153,8 +153,12 @@ impl Service {
                     }
                     State::Paused
                 }
-                // What was not acknowledged is delivered again; its turn comes when the task that has it now is done.
-                End::Lost => State::Connecting,
+                // What was not acknowledged is delivered again; its turn comes when the task that has it now is done,
+                // which finishes what is under way and begins nothing.
+                End::Lost => {
+                    released.cancel();
+                    State::Connecting
+                }
             };
             let next = self.connect(|_| false);
             match self.status.beating(state, || consumer.is_connected(), next).await {

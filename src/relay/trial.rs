@@ -13,6 +13,16 @@ use crate::ticket::{AlertKey, TicketId};
 /// How many failed attempts are remembered; the newest stay.
 const MAX_HISTORY: usize = 32;
 
+/// Time for RT to finish what it was asked before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grace {
+    NotGiven,
+    /// Before the next attempt.
+    Owed,
+    /// Since the delivery.
+    Given,
+}
+
 /// One alert's attempts.
 pub(super) struct Trial {
     /// Attempts that failed while RT was otherwise well.
@@ -24,8 +34,8 @@ pub(super) struct Trial {
     pub made: Option<TicketId>,
     /// RT may make, or have made, a ticket that no answer told of: in this process, or before a redelivery.
     pub uncertain: bool,
-    /// RT has to be given time to finish such a ticket before it is looked for.
-    pub owes_wait: bool,
+    /// The time that RT is given to finish such a ticket, before it is looked for.
+    pub grace: Grace,
     /// Why the outcome of the last create is unknown. The next find tells whether it failed.
     pub unknown: Option<Diagnosis>,
     /// Its ticket is counted among those created.
@@ -43,7 +53,7 @@ impl Trial {
             delays,
             made: None,
             uncertain: redelivered,
-            owes_wait: false,
+            grace: Grace::NotGiven,
             unknown: None,
             counted: false,
             history: Vec::new(),

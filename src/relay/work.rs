@@ -9,7 +9,7 @@ use tracing::{error, warn};
 use super::gate::Pass;
 use super::handle::Relay;
 use super::rt_state::MAX_WAIT;
-use super::trial::Trial;
+use super::trial::{Grace, Trial};
 use super::workers::Worker;
 use crate::outcome::{Class, Done, Fate, Reason};
 use crate::rtir::{Error, Found};
@@ -74,21 +74,22 @@ impl<'a> Work<'a> {
 
     async fn attempts(&mut self) -> Result<Fate, Released> {
         loop {
-            if std::mem::take(&mut self.trial.owes_wait) {
+            if self.trial.grace == Grace::Owed {
                 // Counted from when RT answers again: it may only then finish what it was asked before.
                 self.unless_released(self.relay.until_open()).await?;
                 self.wait(self.relay.retry.unknown_wait).await?;
+                self.trial.grace = Grace::Given;
             }
             match self.attempt().await {
-                Ok((id, how)) if how == Done::Found || !self.trial.uncertain => {
+                Ok((id, how)) if !self.trial.uncertain || (how == Done::Found && self.trial.grace == Grace::Given) => {
                     return Ok(Fate::Done { ticket: id.0, how });
                 }
                 Ok(_) => {
-                    // An earlier ticket of this alert may yet appear: it is proven once more, later. Other alerts go
-                    // on meanwhile.
+                    // Another ticket of this alert may yet appear, begun in an earlier life: RT is looked at once more,
+                    // later. Other alerts go on meanwhile.
                     self.relay.metrics.second_look();
                     self.trial.uncertain = false;
-                    self.trial.owes_wait = true;
+                    self.trial.grace = Grace::Owed;
                 }
                 Err(Failure::Released) => return Err(Released),
                 Err(Failure::RtIsDown) => {}
@@ -150,6 +151,9 @@ impl<'a> Work<'a> {
                     return Err(Failure::RtIsDown);
                 }
             }
+            if self.released.is_cancelled() {
+                return Err(Failure::Released);
+            }
             // From here on nothing is given up: the answer has to be known.
             *self.trial.made.insert(worker.create(self.ticket).await?)
         };
@@ -195,7 +199,7 @@ impl<'a> Work<'a> {
         let class = error.class();
         if class == Class::Unknown {
             self.trial.uncertain = true;
-            self.trial.owes_wait = true;
+            self.trial.grace = Grace::Owed;
             self.trial.unknown = Some(error.diagnosis());
         }
         let well = self.unless_released(self.relay.look_after(error)).await?;

@@ -92,11 +92,11 @@ impl Client {
     /// The ticket that has `key`, if there is one. Doubles of it that a crash left behind are merged on the way.
     ///
     /// # Errors
-    /// RT did not answer the search.
+    /// RT did not answer the search, or could not be asked to merge.
     pub async fn find(&self, key: &AlertKey) -> Result<Option<Found>, Error> {
         let hits = self.search(key).await?;
         if hits.iter().filter(|hit| hit.is_double()).count() > 1 {
-            self.keep_lowest(&hits).await;
+            self.keep_lowest(&hits).await?;
         }
         let hit = hits.iter().find(|hit| hit.shows_key).or(hits.first());
         Ok(hit.map(|hit| Found { ticket: hit.effective_id, subject: hit.subject.clone() }))
@@ -125,7 +125,8 @@ impl Client {
         let Some(hit) = hits.iter().find(|hit| hit.id == ticket) else {
             return self.why_not_found(ticket, key).await;
         };
-        let kept = if hit.is_merged() { hit.effective_id } else { self.keep_lowest(&hits).await.unwrap_or(ticket) };
+        let lowest = self.keep_lowest(&hits).await?;
+        let kept = if hit.is_merged() { hit.effective_id } else { lowest.unwrap_or(ticket) };
         Ok(Kept { ticket: kept, merged: kept != ticket })
     }
 
@@ -224,17 +225,20 @@ impl Client {
         Err(Error::Answer { operation, what: format!("more than {MAX_PAGES} pages of tickets") })
     }
 
-    /// Merges every unmerged ticket of the key into the lowest, which is returned.
-    async fn keep_lowest(&self, hits: &[Hit]) -> Option<TicketId> {
+    /// Merges every unmerged ticket of the key into the lowest, which is returned. What RT refuses to merge is logged.
+    ///
+    /// # Errors
+    /// RT could not be asked: the doubles are still there.
+    async fn keep_lowest(&self, hits: &[Hit]) -> Result<Option<TicketId>, Error> {
         let doubles: BTreeSet<_> = hits.iter().filter(|hit| hit.is_double()).map(|hit| hit.id).collect();
-        let kept = *doubles.first()?;
+        let Some(kept) = doubles.first().copied() else { return Ok(None) };
         for double in doubles.into_iter().skip(1) {
             match self.merge(double, kept).await {
                 Ok(()) => {
                     self.session.metrics().double_merged();
                     info!(rt.ticket_id = kept.0, "merged ticket {double} into {kept}: both of one alert");
                 }
-                Err(error) => {
+                Err(error) if error.is_refused_merge() => {
                     self.session.metrics().double_unmerged();
                     error!(
                         rt.ticket_id = kept.0,
@@ -242,21 +246,29 @@ impl Client {
                          Merge it by hand, and grant the service user ModifyTicket on its RT queue"
                     );
                 }
+                Err(error) => return Err(error),
             }
         }
-        Some(kept)
+        Ok(Some(kept))
     }
 
-    /// Merges `double`, judged by what came of it: RT answers 200 even when it refuses, and may merge although its
-    /// answer is lost.
+    /// Merges `double`, unless somebody has: RT would then merge the ticket that it is merged into. Judged by what
+    /// came of it: RT answers 200 even when it refuses, and may merge although its answer is lost.
     async fn merge(&self, double: TicketId, into: TicketId) -> Result<(), Error> {
         let operation = Operation::Merge;
-        let url = self.rest(&["ticket", &double.to_string()]);
-        let sent = self.session.send(operation, Method::PUT, url, Some(&MergeInto { merge_into: into.0 })).await;
-        if self.read(double).await?.merged_into(double) == Some(into) {
+        if self.read(double).await?.merged_into(double).is_some() {
             return Ok(());
         }
-        Err(Error::Answer { operation, what: wire::message(&sent?.body) })
+        let url = self.rest(&["ticket", &double.to_string()]);
+        let sent = self.session.send(operation, Method::PUT, url, Some(&MergeInto { merge_into: into.0 })).await;
+        if self.read(double).await?.merged_into(double).is_some() {
+            return Ok(());
+        }
+        let answer = sent?;
+        Err(match answer.http_status {
+            429 | 502..=504 => answer.into_error(operation),
+            _ => Error::Answer { operation, what: wire::message(&answer.body) },
+        })
     }
 
     /// A URL below RT's REST 2.0.

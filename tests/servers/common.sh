@@ -41,11 +41,13 @@ running() {
     read -r pid since 2>/dev/null <"$dir/$1.pid" && now=$(started_at "$pid") && [ "$now" = "$since" ]
 }
 
-# end NAME SIGNAL: returns when it is gone; SIGKILL to the whole group in the end.
+# end NAME SIGNAL: returns when it is gone, also when it was frozen; SIGKILL to
+# the whole group in the end.
 end() {
     local name=$1 signal=$2 end=$((SECONDS + 30))
     running "$name" || return 0
     kill "-$signal" "$pid" 2>/dev/null || true
+    kill -CONT -- "-$pid" 2>/dev/null || true
     while running "$name"; do
         if [ "$SECONDS" -ge "$end" ]; then
             kill -KILL -- "-$pid" 2>/dev/null || true

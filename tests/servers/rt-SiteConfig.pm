@@ -17,10 +17,22 @@ Set( $WebPath,      '' );
 $RT::VarPath         = $dir;
 $RT::MasonDataDir    = "$dir/mason";
 $RT::MasonSessionDir = "$dir/session";
-Set( $DatabaseType, 'SQLite' );
-Set( $DatabaseName, "$dir/rt.sqlite3" );
-Set( $DatabaseUser, '' );
-Set( $DatabasePassword, '' );
+if ( open my $postgresql, '<', "$dir/postgresql.port" ) {
+    chomp( my $port = <$postgresql> );
+    Set( $DatabaseType,     'Pg' );
+    Set( $DatabaseHost,     '127.0.0.1' );
+    Set( $DatabasePort,     $port );
+    Set( $DatabaseName,     'rt5' );
+    Set( $DatabaseUser,     'rt_user' );
+    Set( $DatabasePassword, 'rt_pass' );
+    Set( $DatabaseAdmin,    'postgres' );
+}
+else {
+    Set( $DatabaseType,     'SQLite' );
+    Set( $DatabaseName,     "$dir/rt.sqlite3" );
+    Set( $DatabaseUser,     '' );
+    Set( $DatabasePassword, '' );
+}
 
 Set( $LogToSyslog,    undef );
 Set( $LogToSTDERR,    'error' );

@@ -1,6 +1,6 @@
 # One word for each job; README and CONTRIBUTING explain them. All of them install what they need (Debian, Ubuntu).
 SHELL := /bin/bash
-.PHONY: demo test test-offline test-live lint tools figures
+.PHONY: demo test test-offline test-live faults lint tools figures
 
 # Shows the relay at work on a real RabbitMQ and a real RT. KEEP=1 leaves it up.
 demo:
@@ -13,10 +13,17 @@ test-offline:
 	@tests/servers/install
 	cargo test --locked --lib --bins --test offline --test model
 
+# They mostly wait for servers, so more of them run side by side than there are cores.
 test-live:
-	@tests/servers/install
+	@tests/servers/install postgresql rt5-db-postgresql
 	cargo test --locked --test live --no-run
-	tests/servers/with-servers cargo test --locked --test live
+	tests/servers/with-servers cargo test --locked --test live -- --test-threads 4
+
+# The faults in their long form, half an hour, with a table; ONLY=word: those whose name has it.
+faults:
+	@tests/servers/install postgresql rt5-db-postgresql
+	cargo test --locked --test faults --no-run
+	tests/servers/with-servers cargo test --locked --test faults
 
 lint: tools
 	cargo fmt --all --check

@@ -1,6 +1,6 @@
-//! Topology, TLS, and a connection that is lost.
+//! Topology and TLS.
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 
 use crate::support::alerts;
@@ -80,18 +80,6 @@ async fn the_broker_is_reached_by_tls_with_a_private_ca() {
     assert_eq!(status.code(), Some(78), "{log}");
     assert!(log.contains("AMQP_CA_FILE"), "{log}");
     scene.assert_no_secret(&log);
-    scene.close().await;
-}
-
-#[tokio::test]
-async fn a_deleted_queue_is_declared_again_and_consumed() {
-    let scene = Scene::new("deleted").await;
-    let relay = scene.relay(&[]).await;
-    scene.channel.queue_delete(scene.amqp_queue().into(), QueueDeleteOptions::default()).await.unwrap();
-    eventually("a second consumer", async || (relay.count("consuming queue") == 2).then_some(())).await;
-    scene.publish_alert(&alerts::ssl("after")).await;
-    scene.tickets(1).await;
-    scene.stop(relay).await;
     scene.close().await;
 }
 

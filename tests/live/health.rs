@@ -9,18 +9,9 @@ use serde_json::{Value, json};
 
 use crate::support::alerts;
 use crate::support::eventually::eventually;
-use crate::support::health::{Scraped, get};
+use crate::support::health::{Scraped, address, get};
 use crate::support::lab::{Scene, rt_admin};
 use crate::support::relay_process::{RelayProcess, run};
-
-/// Where `relay`, started with `HTTP_LISTEN=127.0.0.1:0`, says how it is.
-async fn address(relay: &RelayProcess) -> SocketAddr {
-    const WORDS: &str = "health and metrics: http://";
-    relay.logs(WORDS).await;
-    let log = relay.log();
-    let rest = &log[log.find(WORDS).unwrap() + WORDS.len()..];
-    rest[..rest.find(|c: char| c != ':' && c != '.' && !c.is_ascii_digit()).unwrap()].parse().expect("an address")
-}
 
 /// Waits until `/readyz` answers so, and gives its body.
 async fn ready(address: SocketAddr, state: &str, http_status: u16) -> Value {

@@ -6,6 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[allow(dead_code, reason = "their long form is another program's")]
+#[path = "../faults/scenarios/mod.rs"]
+mod scenarios;
+
 mod analysts;
 mod broker;
 mod dead_letters;

@@ -79,6 +79,8 @@ struct State {
     frozen: usize,
     thaws: usize,
     closed: bool,
+    /// How long it takes over a request: half of that before it does what is asked, half before it answers.
+    latency: Duration,
 }
 
 #[derive(Default)]
@@ -173,6 +175,36 @@ impl FakeRt {
     /// Nothing goes wrong any more.
     pub fn well(&self) {
         self.shared.lock().script.clear();
+    }
+
+    /// From now on it takes so long over each request, as a real one does.
+    pub fn takes(&self, latency: Duration) {
+        self.shared.lock().latency = latency;
+    }
+
+    /// How many requests there were so far.
+    pub fn requests_so_far(&self) -> usize {
+        self.shared.lock().requests.len()
+    }
+
+    /// Waits for one request after the other until there were `count`, or until it is asked nothing any more: then
+    /// `false`. The last of them is just begun.
+    pub async fn reaches(&self, count: usize) -> bool {
+        const QUIET: Duration = Duration::from_secs(5);
+        let shared = Arc::clone(&self.shared);
+        let wait = move || {
+            let mut state = shared.lock();
+            while state.requests.len() < count {
+                let (next, timed_out) =
+                    shared.changed.wait_timeout(state, QUIET).unwrap_or_else(PoisonError::into_inner);
+                state = next;
+                if timed_out.timed_out() {
+                    return false;
+                }
+            }
+            true
+        };
+        tokio::task::spawn_blocking(wait).await.expect("it waits")
     }
 
     /// How many requests are frozen.
@@ -312,7 +344,10 @@ impl Shared {
         while let Some(request) = Request::read(&mut stream) {
             let op = Op::of(&request);
             let fault = self.begin(op, &request);
+            let pause = self.lock().latency / 2;
+            thread::sleep(pause);
             let answer = self.play(op, &request, fault, stream.get_mut());
+            thread::sleep(pause);
             self.lock().at_once.entry(op).or_default().0 -= 1;
             let last = request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
             if answer.is_none_or(|answer| answer.write(stream.get_mut()).is_err()) || last {
@@ -325,6 +360,7 @@ impl Shared {
     fn begin(&self, op: Op, request: &Request) -> Option<Fault> {
         let mut state = self.lock();
         state.requests.push((op, request.clone()));
+        self.changed.notify_all();
         let (now, most) = state.at_once.entry(op).or_default();
         *now += 1;
         *most = (*most).max(*now);

@@ -5,6 +5,17 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+use super::relay_process::RelayProcess;
+
+/// Where `relay`, started with `HTTP_LISTEN=127.0.0.1:0`, says how it is.
+pub async fn address(relay: &RelayProcess) -> SocketAddr {
+    const WORDS: &str = "health and metrics: http://";
+    relay.logs(WORDS).await;
+    let log = relay.log();
+    let rest = &log[log.find(WORDS).unwrap() + WORDS.len()..];
+    rest[..rest.find(|c: char| c != ':' && c != '.' && !c.is_ascii_digit()).unwrap()].parse().expect("an address")
+}
+
 /// An answer of the health server.
 #[derive(Debug)]
 pub struct Answer {

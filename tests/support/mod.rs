@@ -2,9 +2,13 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses its part")]
 
 pub mod alerts;
+pub mod amqp;
 pub mod eventually;
 pub mod fake_rt;
 pub mod health;
 pub mod lab;
 pub mod link;
 pub mod relay_process;
+pub mod rt;
+pub mod servers;
+pub mod tls;

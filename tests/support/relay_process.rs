@@ -53,7 +53,7 @@ impl RelayProcess {
 
     /// How often the log has `text`.
     pub fn count(&self, text: &str) -> usize {
-        self.log().matches(text).count()
+        self.log.lock().unwrap().matches(text).count()
     }
 
     /// Asks it to stop, and waits until it has.

@@ -2,6 +2,7 @@
 //! under `tests/fixtures/rt` are such, and a test compares.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -62,6 +63,7 @@ pub struct Ticket {
     pub deleted: bool,
     /// The body that created it.
     pub sent: Value,
+    pub made_at: Instant,
 }
 
 impl Ticket {
@@ -217,7 +219,8 @@ impl Rt {
         self.last_id += 1;
         let id = self.last_id;
         let subject = sent["Subject"].as_str().unwrap_or("SSL problem: https://www.water.example").to_owned();
-        self.tickets.insert(id, Ticket { id, effective_id: id, rt_queue, key, subject, deleted: false, sent });
+        let made_at = Instant::now();
+        self.tickets.insert(id, Ticket { id, effective_id: id, rt_queue, key, subject, deleted: false, sent, made_at });
         id
     }
 

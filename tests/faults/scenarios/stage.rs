@@ -1,0 +1,158 @@
+//! A load of alerts on a broker, a relay (or several), and what it comes to.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{Resumed, Tally};
+use crate::support::alerts;
+use crate::support::amqp::AmqpScene;
+use crate::support::eventually::eventually;
+use crate::support::fake_rt::FakeRt;
+use crate::support::health::{address, get};
+use crate::support::relay_process::RelayProcess;
+
+/// Names on a broker, and what a relay on them is given.
+pub struct Stage {
+    pub amqp: AmqpScene,
+    environment: Vec<(String, String)>,
+    /// The keys of the alerts that were published.
+    published: Vec<String>,
+    /// The bodies of those that cannot become a ticket.
+    bad: BTreeSet<String>,
+}
+
+impl Stage {
+    /// `rt` are the variables `RTIR_*`; of those given twice the last counts.
+    pub fn new(amqp: AmqpScene, rt: Vec<(String, String)>, others: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let mut environment = rt;
+        environment.extend(amqp.environment().into_iter().map(|(name, value)| (name.to_owned(), value)));
+        // Waits are shorter than in production, and there is less to log.
+        let short = [("LOG", "info"), ("HTTP_LISTEN", "127.0.0.1:0"), ("RETRY_UNKNOWN_WAIT", "300ms")];
+        environment.extend(short.into_iter().chain(others.iter().copied()).map(owned));
+        Self { amqp, environment, published: Vec::new(), bad: BTreeSet::new() }
+    }
+
+    /// On the broker at `url`, with a scripted RT.
+    pub async fn scripted(url: &str, what: &str, rt: &FakeRt, others: &[(&str, &str)]) -> Self {
+        let amqp = AmqpScene::at(url, what).await;
+        let mut environment = rt.environment(&[]);
+        environment.retain(|(name, _)| name.starts_with("RTIR_"));
+        Self::new(amqp, environment, others)
+    }
+
+    /// A relay that has just been started.
+    pub fn start(&self, others: &[(&str, &str)]) -> RelayProcess {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment: Vec<_> = self.environment.iter().cloned().chain(others.iter().map(owned)).collect();
+        RelayProcess::start(&environment)
+    }
+
+    /// A relay that consumes.
+    pub async fn relay(&self) -> RelayProcess {
+        let relay = self.start(&[]);
+        relay.logs("consuming queue").await;
+        relay
+    }
+
+    /// Declares what the relay needs, as its first start does.
+    pub async fn declare(&self) {
+        self.relay().await.terminate().await;
+    }
+
+    /// Publishes so many alerts more, each confirmed.
+    pub async fn publish(&mut self, count: usize) {
+        for _ in 0..count {
+            let id = format!("alert-{}", self.published.len());
+            self.amqp.publish_alert(&alerts::ssl(&id)).await;
+            self.published.push(id);
+        }
+    }
+
+    /// How many alerts were published so far.
+    pub fn published(&self) -> usize {
+        self.published.len()
+    }
+
+    /// Publishes what can never become a ticket.
+    pub async fn publish_bad(&mut self, body: &str) {
+        self.amqp.publish(body.as_bytes()).await;
+        self.bad.insert(body.to_owned());
+    }
+
+    /// Waits until at least `count` dead letters are there: a copy whose confirm was lost is stored once more.
+    pub async fn has_dead_letters(&self, count: usize) {
+        let letters = self.amqp.dead_letters_name();
+        let stored = async || (self.amqp.ready(&letters).await as usize >= count).then_some(());
+        eventually(&format!("{count} dead letters"), stored).await;
+    }
+
+    /// Lets `relay`, and others like it, work until the queue is empty and nobody holds anything.
+    pub async fn drain(&self, relay: RelayProcess) {
+        let queue = self.amqp.amqp_queue();
+        let mut relay = relay;
+        loop {
+            let address = address(&relay).await;
+            eventually("all alerts are settled", async || {
+                let held = get(address, "/readyz").await.json();
+                (self.amqp.ready(&queue).await == 0 && held["in_flight"] == 0 && held["state"] == "consuming")
+                    .then_some(())
+            })
+            .await;
+            let (status, log) = relay.terminate().await;
+            assert_eq!(status.code(), Some(0), "{log}");
+            // What was delivered in the last moment has gone back.
+            if self.amqp.ready(&queue).await == 0 {
+                return;
+            }
+            relay = self.relay().await;
+        }
+    }
+
+    /// What it came to. No relay may be running.
+    pub async fn tally(&self, tickets: impl IntoIterator<Item = (Option<String>, bool)>) -> Tally {
+        self.amqp.assert_queue_empty().await;
+        let letters = self.amqp.ready(&self.amqp.dead_letters_name()).await;
+        let letters = self.amqp.dead_letters(letters).await.into_iter().map(|letter| letter.body);
+        let letters = letters.map(|body| String::from_utf8(body).expect("text")).collect();
+        let keyed = tickets.into_iter().map(|(key, merged)| (key.expect("every ticket has its key"), merged));
+        Tally::of(&self.published, keyed, &self.bad, &letters)
+    }
+
+    pub async fn tally_of(&self, rt: &FakeRt) -> Tally {
+        self.tally(rt.tickets().into_iter().map(|ticket| (ticket.key.clone(), ticket.is_merged()))).await
+    }
+}
+
+impl FakeRt {
+    /// Waits until it has `count` tickets.
+    pub async fn has_tickets(&self, count: usize) {
+        eventually(&format!("{count} tickets"), async || (self.tickets().len() >= count).then_some(())).await;
+    }
+}
+
+impl Resumed {
+    /// Waits for the first ticket that is made after `mended`, and notes how long that took.
+    pub async fn next_ticket_after(&mut self, mended: Instant, rt: &FakeRt) {
+        let made_at = eventually("the next ticket", async || {
+            rt.tickets().into_iter().map(|ticket| ticket.made_at).filter(|made_at| *made_at > mended).min()
+        })
+        .await;
+        self.0.push(made_at - mended);
+    }
+}
+
+/// What a running relay says of RT at `/readyz`, once it says something that has `words`.
+pub async fn names_cause(relay: &RelayProcess, words: &str) -> Value {
+    let address = address(relay).await;
+    eventually(&format!("/readyz names {words:?}"), async || {
+        let body = get(address, "/readyz").await.json();
+        body["rt"]["cause"].as_str().is_some_and(|cause| cause.contains(words)).then_some(body)
+    })
+    .await
+}
+
+/// What a scripted RT takes over a request, so that faults find something under way.
+pub const LATENCY: Duration = Duration::from_millis(10);

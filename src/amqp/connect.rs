@@ -1,8 +1,10 @@
 //! Connecting to one of the brokers.
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::AMQPUri;
@@ -10,20 +12,25 @@ use lapin::{Channel, Connection, ConnectionProperties};
 use secrecy::ExposeSecret;
 use tracing::{debug, warn};
 
-use super::error::{Error, call};
+use super::error::{CALL_TIMEOUT, Error, call, call_within};
 use crate::config::{Amqp, parse_uris};
+
+/// How long a connection may take where another broker can be tried instead.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens connections; knows where the last one succeeded.
 pub struct Broker {
     settings: Arc<Amqp>,
-    /// Index into the list of brokers: the one to try first.
+    /// Puts the list of brokers in an order of this process, so that several relays do not all use the first.
+    order: RandomState,
+    /// Index into that order: the broker to try first.
     next: AtomicUsize,
 }
 
 impl Broker {
     /// The brokers of `settings`.
     pub fn new(settings: Arc<Amqp>) -> Self {
-        Self { settings, next: AtomicUsize::new(0) }
+        Self { settings, order: RandomState::new(), next: AtomicUsize::new(0) }
     }
 
     /// What the broker is asked for.
@@ -38,11 +45,14 @@ impl Broker {
     /// No broker gives one; the error is that of the last.
     pub async fn connect(&self, purpose: &str) -> Result<Connection, Error> {
         let list = self.settings.url.read().map_err(|error| Error::Settings(format!("AMQP_URL_FILE: {error}")))?;
-        let uris = parse_uris(list.expose_secret()).map_err(|cause| Error::Settings(format!("AMQP_URL: {cause}")))?;
+        let mut uris =
+            parse_uris(list.expose_secret()).map_err(|cause| Error::Settings(format!("AMQP_URL: {cause}")))?;
+        uris.sort_by_cached_key(|uri| self.order.hash_one((&uri.authority.host, uri.authority.port, &uri.vhost)));
+        let limit = if uris.len() > 1 { CONNECT_TIMEOUT } else { CALL_TIMEOUT };
         let first = self.next.load(Ordering::Relaxed);
         let mut last_error = Error::Settings("AMQP_URL names no broker".to_owned());
         for index in (first..).take(uris.len()).map(|index| index % uris.len()) {
-            match self.connect_to(uris[index].clone(), purpose).await {
+            match self.connect_to(uris[index].clone(), purpose, limit).await {
                 Ok(connection) => {
                     self.next.store(index, Ordering::Relaxed);
                     return Ok(connection);
@@ -58,7 +68,7 @@ impl Broker {
         Err(last_error)
     }
 
-    async fn connect_to(&self, mut uri: AMQPUri, purpose: &str) -> Result<Connection, Error> {
+    async fn connect_to(&self, mut uri: AMQPUri, purpose: &str, limit: Duration) -> Result<Connection, Error> {
         let doing = format!("connecting to {}:{} vhost {:?}", uri.authority.host, uri.authority.port, uri.vhost);
         let heartbeat = self.settings.heartbeat.as_secs().clamp(1, u64::from(u16::MAX));
         uri.query.heartbeat = uri.query.heartbeat.or(u16::try_from(heartbeat).ok());
@@ -66,7 +76,7 @@ impl Broker {
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let runtime = lapin::runtime::default_runtime().map_err(|error| Error::Settings(error.to_string()))?;
         let connect = Connection::connect_uri_with_config(uri, properties, self.tls()?, runtime);
-        let connection = call(&doing, connect).await?;
+        let connection = call_within(limit, &doing, connect).await?;
         debug!("{doing} for {purpose} succeeded");
         Ok(connection)
     }

@@ -25,8 +25,13 @@ pub enum Error {
         source: lapin::Error,
     },
     /// The broker did not answer in time.
-    #[error("{0} failed: no answer in {CALL_TIMEOUT:?}")]
-    Timeout(String),
+    #[error("{doing} failed: no answer in {limit:?}")]
+    Timeout {
+        /// What was being done, to what.
+        doing: String,
+        /// How long was waited.
+        limit: Duration,
+    },
     /// The broker ended the consumer without saying why.
     #[error("consuming failed: the broker cancelled it, as when the queue is deleted")]
     Cancelled,
@@ -41,7 +46,7 @@ impl Error {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Settings(_) | Self::Absent(_) => true,
-            Self::Timeout(_) | Self::Cancelled => false,
+            Self::Timeout { .. } | Self::Cancelled => false,
             Self::Call { source, .. } => match source.kind() {
                 ErrorKind::ProtocolError(error) => matches!(
                     error.kind(),
@@ -70,7 +75,7 @@ impl Error {
             Self::Settings(_) => "Mend the setting",
             Self::Absent(_) => "Let an operator declare it, or set AMQP_TOPOLOGY=declare",
             Self::Cancelled => "See the broker's log",
-            Self::Timeout(_) => "Check that the broker is well, and host and port in AMQP_URL",
+            Self::Timeout { .. } => "Check that the broker is well, and host and port in AMQP_URL",
             Self::Call { source, .. } => cure(source),
         };
         Diagnosis { what: "The broker cannot be used".to_owned(), why: self.to_string(), cure: cure.to_owned() }
@@ -114,9 +119,18 @@ pub(super) async fn call<T>(
     doing: impl Into<String>,
     call: impl Future<Output = lapin::Result<T>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+    call_within(CALL_TIMEOUT, doing, call).await
+}
+
+/// As [`call`], for one that must not take as long.
+pub(super) async fn call_within<T>(
+    limit: Duration,
+    doing: impl Into<String>,
+    call: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(limit, call).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(source)) => Err(Error::Call { doing: doing.into(), source }),
-        Err(_) => Err(Error::Timeout(doing.into())),
+        Err(_) => Err(Error::Timeout { doing: doing.into(), limit }),
     }
 }

@@ -1,12 +1,14 @@
 //! Topology and TLS.
 
+use std::net::TcpListener;
+
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 
 use crate::support::alerts;
 use crate::support::eventually::eventually;
 use crate::support::lab::{Scene, setting};
-use crate::support::relay_process::RelayProcess;
+use crate::support::relay_process::{RelayProcess, run};
 
 #[tokio::test]
 async fn what_is_absent_is_declared_as_documented() {
@@ -55,8 +57,7 @@ async fn what_an_operator_made_is_used_as_it_is() {
         // The binding was left alone: what it does not let through is still unroutable.
         scene.publish_alert(&alerts::ssl("not-routed")).await;
         let alert = serde_json::to_vec(&alerts::ssl(topology)).unwrap();
-        let (code, _, stderr) =
-            crate::support::relay_process::run(&scene.environment(&[("LOG", "warn")]), &["publish"], &alert);
+        let (code, _, stderr) = run(&scene.environment(&[("LOG", "warn")]), &["publish"], &alert);
         assert_eq!(code, Some(0), "{stderr}");
         eventually("the ticket", async || (relay.count("\"outcome\":\"created\"") == 1).then_some(())).await;
         scene.stop(relay).await;
@@ -80,6 +81,46 @@ async fn the_broker_is_reached_by_tls_with_a_private_ca() {
     assert_eq!(status.code(), Some(78), "{log}");
     assert!(log.contains("AMQP_CA_FILE"), "{log}");
     scene.assert_no_secret(&log);
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn of_several_brokers_not_all_relays_try_the_same_first() {
+    let scene = Scene::new("order").await;
+    let relay = scene.relay(&[]).await;
+    scene.stop(relay).await;
+    // Nothing listens on port 1.
+    let list = format!("amqp://127.0.0.1:1/%2f,{}", setting("RELAY_LAB_AMQP_URL"));
+    let environment = scene.environment(&[("AMQP_URL", &list), ("LOG", "warn")]);
+    let mut dead_one_first = [false; 2];
+    for _ in 0..60 {
+        let (code, _, stderr) = run(&environment, &["publish"], &alerts::body(&alerts::ssl("order")));
+        assert_eq!(code, Some(0), "{stderr}");
+        dead_one_first[usize::from(stderr.contains("trying the next broker"))] = true;
+        if dead_one_first == [true; 2] {
+            break;
+        }
+    }
+    assert_eq!(dead_one_first, [true; 2]);
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_says_nothing_costs_little_where_there_is_another() {
+    let scene = Scene::new("silent").await;
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let list = format!("amqp://{}/%2f,{}", silent.local_addr().unwrap(), setting("RELAY_LAB_AMQP_URL"));
+    let mut silent_one_first = false;
+    for _ in 0..60 {
+        let relay = scene.relay(&[("AMQP_URL", &list)]).await;
+        let log = scene.stop(relay).await;
+        assert!(!log.contains("no answer in 10s"), "{log}");
+        silent_one_first = log.contains("no answer in 5s; trying the next broker");
+        if silent_one_first {
+            break;
+        }
+    }
+    assert!(silent_one_first);
     scene.close().await;
 }
 

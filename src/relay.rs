@@ -3,13 +3,15 @@
 //! - [`prepare()`]: bytes to a ticket, or the reason why there is none. Pure; `render` uses it too.
 //! - [`Relay`]: what all alerts share, and the way in: [`Relay::handle`] brings one alert to its fate. Knows no AMQP.
 //! - `work`: find, create, verify, and every retry; `trial`: what is known of one alert's attempts.
-//! - `rt_state`: whether RT is well. `gate`: the first create runs alone, until it is proven that tickets are found.
-//!   `turns`: one key at a time. `workers`: so many requests to RT at a time, each worker with its session.
+//! - `rt_state`: whether RT is well. `outage`: what is down, since when. `gate`: the first create runs alone, until it is
+//!   proven that tickets are found. `turns`: one key at a time. `workers`: so many requests to RT at a time, each worker
+//!   with its session.
 //! - [`Service`]: consumes, spawns a task for each delivery, settles each in one place (`settle`); [`Status`] is what
 //!   its loop says of itself.
 
 mod gate;
 mod handle;
+mod outage;
 mod prepare;
 mod rt_state;
 mod run;
@@ -21,7 +23,8 @@ mod work;
 mod workers;
 
 pub use handle::{Handled, Message, Relay};
+pub use outage::Outage;
 pub use prepare::{NoTicket, Prepared, prepare};
-pub use rt_state::{Condition, Outage};
+pub use rt_state::Condition;
 pub use run::Service;
 pub use status::{State, Status};

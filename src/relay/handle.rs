@@ -38,7 +38,6 @@ pub struct Relay {
     held: AtomicUsize,
     /// Held by whoever looks at RT; when the last look passed.
     looking: Mutex<Option<Instant>>,
-    pause_after: Duration,
 }
 
 /// What the broker delivered.
@@ -93,7 +92,6 @@ impl Relay {
             metrics,
             held: AtomicUsize::new(0),
             looking: Mutex::new(None),
-            pause_after,
         }
     }
 
@@ -171,23 +169,7 @@ impl Relay {
 
     /// Waits until RT has been down for so long that alerts are better off with the broker.
     pub async fn until_pause_is_due(&self) {
-        let mut condition = self.state.watch();
-        loop {
-            let due = match &*condition.borrow_and_update() {
-                Condition::Down(outage) => Some(outage.began + self.pause_after),
-                Condition::Well | Condition::HalfOpen(_) => None,
-            };
-            let due = async {
-                match due {
-                    Some(due) => tokio::time::sleep_until(due).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = due => return,
-                _ = condition.changed() => {}
-            }
-        }
+        self.state.until_pause_is_due().await;
     }
 
     /// Ends all sessions, and names once more the tickets that the next start will not know of.

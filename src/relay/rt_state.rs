@@ -8,18 +8,14 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 
+use super::outage::{FIRST_WAIT, MAX_WAIT, Outage, next_wait, until_due};
 use crate::outcome::Diagnosis;
 use crate::ticket::AlertKey;
 
-/// How often RT is asked again while it is down.
-const PROBE_EVERY: Duration = Duration::from_secs(5);
-/// The longest wait between tries, also where RT asks for more: an odd header must not hold alerts for a year.
-pub(super) const MAX_WAIT: Duration = Duration::from_mins(30);
 /// So many alerts have to fail, with none succeeding in between, before it is RT that is at fault.
 const ALERTS_THAT_TELL: usize = 3;
 
@@ -34,22 +30,11 @@ pub enum Condition {
     HalfOpen(Outage),
 }
 
-/// Why alerts wait, and since when.
-#[derive(Clone, Debug)]
-pub struct Outage {
-    /// What is wrong.
-    pub cause: Diagnosis,
-    /// Since when, to show.
-    pub since: Timestamp,
-    /// Since when, to measure.
-    pub began: Instant,
-}
-
 /// The condition and what leads from one to the next.
 pub(super) struct RtState {
     condition: watch::Sender<Condition>,
     trouble: Mutex<Trouble>,
-    /// After this long with a single alert failing, RT is at fault.
+    /// After this long alerts are better off with the broker, and a single alert failing tells that RT is at fault.
     pause_after: Duration,
 }
 
@@ -98,7 +83,7 @@ impl RtState {
 
     /// RT does not do what it should, as a look or the set-up says. It wants to be left alone for `at_least`.
     pub(super) fn is_down(&self, cause: Diagnosis, at_least: Duration) {
-        self.trouble().probe_after = PROBE_EVERY.max(at_least).min(MAX_WAIT);
+        self.trouble().probe_after = FIRST_WAIT.max(at_least).min(MAX_WAIT);
         self.go_down(cause);
     }
 
@@ -114,7 +99,7 @@ impl RtState {
         if !telling {
             return;
         }
-        let wait = trouble.try_after.map_or(PROBE_EVERY, |wait| (wait * 2).min(MAX_WAIT));
+        let wait = next_wait(trouble.try_after);
         trouble.try_after = Some(wait);
         trouble.probe_after = wait;
         drop(trouble);
@@ -132,6 +117,15 @@ impl RtState {
         if matches!(*self.condition.borrow(), Condition::HalfOpen(_)) {
             self.go_up();
         }
+    }
+
+    /// Waits until RT has been down for so long that alerts are better off with the broker.
+    pub(super) async fn until_pause_is_due(&self) {
+        let due = |condition: &Condition| match condition {
+            Condition::Down(outage) => Some(outage.began + self.pause_after),
+            Condition::Well | Condition::HalfOpen(_) => None,
+        };
+        until_due(self.watch(), due).await;
     }
 
     /// How long to wait before the next probe.
@@ -160,14 +154,7 @@ impl RtState {
     /// Alerts wait from now on; an outage that goes on keeps its beginning. Logged when the cause changes.
     fn go_down(&self, cause: Diagnosis) {
         self.condition.send_if_modified(|condition| {
-            let outage = match condition.outage() {
-                Some(outage) => Outage { cause, ..outage.clone() },
-                None => Outage { cause, since: Timestamp::now(), began: Instant::now() },
-            };
-            if condition.outage().is_none_or(|before| before.cause != outage.cause) {
-                warn!("alerts wait: {}", outage.cause);
-            }
-            *condition = Condition::Down(outage);
+            *condition = Condition::Down(Outage::going_on(condition.outage(), cause, "alerts"));
             true
         });
     }

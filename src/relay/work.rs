@@ -8,7 +8,7 @@ use tracing::{error, warn};
 
 use super::gate::Pass;
 use super::handle::Relay;
-use super::rt_state::MAX_WAIT;
+use super::outage::MAX_WAIT;
 use super::trial::{Grace, Trial};
 use super::workers::Worker;
 use crate::outcome::{Class, Done, Fate, Reason};

@@ -97,6 +97,11 @@ impl Broker {
     }
 }
 
+/// Closes `connection`, so that the broker has got all that was sent.
+pub(super) async fn close(connection: &Connection) {
+    let _ = call("closing the connection", connection.close(200, "done".into())).await;
+}
+
 /// A channel of `connection`.
 pub(super) async fn channel(connection: &Connection) -> Result<Channel, Error> {
     call("opening a channel", connection.create_channel()).await

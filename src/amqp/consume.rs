@@ -7,7 +7,7 @@ use lapin::options::{
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
 
-use super::connect::{Broker, channel};
+use super::connect::{Broker, channel, close};
 use super::error::{CALL_TIMEOUT, Error, call};
 use super::topology;
 
@@ -76,7 +76,7 @@ impl Consumer {
 
     /// Closes the connection, so that the broker has got every acknowledgement.
     pub async fn close(&self) {
-        let _ = call("closing the connection", self.connection.close(200, "the relay stops".into())).await;
+        close(&self.connection).await;
     }
 }
 

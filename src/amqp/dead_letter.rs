@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
-use super::connect::Broker;
+use super::connect::{Broker, close};
 use super::consume::Delivery;
+use super::error::Error;
 use super::publish::{PublishError, Publisher};
-use crate::outcome::{Attempt, DeadLetter};
+use super::topology;
+use crate::outcome::{Attempt, DeadLetter, Diagnosis};
 
 /// The longest message or answer in a header, in bytes.
 const MAX_TEXT_BYTES: usize = 2 * 1024;
@@ -28,7 +30,7 @@ const MOVED: [(&str, &str); 4] = [
 /// Publishes dead letters.
 pub struct DeadLetters {
     publisher: Publisher,
-    exchange: String,
+    broker: Arc<Broker>,
 }
 
 /// The copy is not stored, so the original must stay.
@@ -36,20 +38,50 @@ pub struct DeadLetters {
 #[error("the dead letter is not stored: {0}")]
 pub struct NotStored(#[from] pub PublishError);
 
+impl NotStored {
+    /// The error with what mends it.
+    pub fn diagnosis(&self) -> Diagnosis {
+        let cure = match &self.0 {
+            PublishError::Unroutable { .. } => {
+                "Unless it is declared again, bind AMQP_DEAD_LETTER_QUEUE to it with #".to_owned()
+            }
+            PublishError::NoExchange(_) => "It is declared again".to_owned(),
+            PublishError::Refused(_) => "Take dead letters out of that queue, or raise its limit".to_owned(),
+            PublishError::Blocked => "Free memory or disk on the broker, or raise its limits".to_owned(),
+            PublishError::Unconfirmed | PublishError::HeadersTooLarge(_) => "See the broker's log".to_owned(),
+            PublishError::Broker(error) => error.diagnosis().cure,
+        };
+        Diagnosis { what: "Dead letters cannot be stored".to_owned(), why: self.0.to_string(), cure }
+    }
+}
+
 impl DeadLetters {
     /// Dead letters for the exchange of the broker's settings.
     pub fn new(broker: Arc<Broker>) -> Self {
-        let exchange = broker.settings().dead_letter_exchange.clone();
-        Self { publisher: Publisher::new(broker, "dead letters"), exchange }
+        Self { publisher: Publisher::new(Arc::clone(&broker), "dead letters"), broker }
     }
 
-    /// Stores a copy of `delivery` with the reason. The original is not touched.
+    /// Stores a copy of `delivery` with the reason. The original is not touched. Where the copy has no place any more,
+    /// what vanished is declared for the next try.
     ///
     /// # Errors
     /// The copy is not known to be stored.
     pub async fn store(&self, delivery: &Delivery, letter: &DeadLetter) -> Result<(), NotStored> {
         let (properties, routing_key) = copy(delivery, letter);
-        Ok(self.publisher.publish(&self.exchange, &routing_key, properties, delivery.body()).await?)
+        let exchange = &self.broker.settings().dead_letter_exchange;
+        let stored = self.publisher.publish(exchange, &routing_key, properties, delivery.body()).await;
+        if let Err(PublishError::NoExchange(_) | PublishError::Unroutable { .. }) = stored {
+            self.declare_again().await.map_err(PublishError::from)?;
+        }
+        Ok(stored?)
+    }
+
+    /// Not on the publisher's connection, which the broker may block.
+    async fn declare_again(&self) -> Result<(), Error> {
+        let connection = self.broker.connect("dead letters' topology").await?;
+        let declared = topology::ensure_dead_letters(&connection, self.broker.settings()).await;
+        close(&connection).await;
+        declared
     }
 }
 

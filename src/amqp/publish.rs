@@ -20,7 +20,8 @@ pub struct Publisher {
 
 struct Open {
     connection: Connection,
-    channel: Channel,
+    /// None where it was left in an unknown state: the next publish opens another.
+    channel: Option<Channel>,
 }
 
 /// A message is not known to be stored.
@@ -43,6 +44,9 @@ pub enum PublishError {
     /// The broker did not confirm in time; it may have stored it all the same.
     #[error("the broker did not confirm in {CALL_TIMEOUT:?}")]
     Unconfirmed,
+    /// The broker takes nothing from publishers, to save memory or disk. It was not sent.
+    #[error("the broker takes no messages: it is low on memory or disk")]
+    Blocked,
     /// Its headers are larger than a frame of this connection.
     #[error("its headers are larger than the broker takes ({0} bytes)")]
     HeadersTooLarge(usize),
@@ -67,7 +71,7 @@ impl Publisher {
     /// Publishes a message and waits until the broker has stored it.
     ///
     /// # Errors
-    /// It is not known to be stored. The channel's state is unknown then, so the next publish opens another.
+    /// It is not known to be stored. Where that leaves the channel in an unknown state, the next publish opens another.
     pub async fn publish(
         &self,
         exchange: &str,
@@ -76,31 +80,35 @@ impl Publisher {
         body: &[u8],
     ) -> Result<(), PublishError> {
         let mut slot = self.open.lock().await;
-        let open = match slot.take().filter(Open::is_usable) {
+        let mut open = match slot.take().filter(Open::is_usable) {
             Some(open) => open,
-            None => self.open().await?,
+            None => Open { connection: self.broker.connect(self.purpose).await?, channel: None },
         };
-        let stored = match open.check_headers(&properties) {
-            Ok(()) => open.publish(exchange, routing_key, properties, body).await,
-            Err(error) => Err(error),
-        };
-        if stored.as_ref().map_or_else(PublishError::leaves_channel_well, |()| true) {
+        let stored = open.publish(exchange, routing_key, properties, body).await;
+        // A blocked connection cannot even be closed, and what it holds is sent once the broker goes on. So it is kept
+        // and given no more: else every try would leave a connection behind, and another copy.
+        if open.channel.is_some() || open.is_blocked() {
             *slot = Some(open);
         }
         stored
-    }
-
-    async fn open(&self) -> Result<Open, Error> {
-        let connection = self.broker.connect(self.purpose).await?;
-        let channel = channel(&connection).await?;
-        call("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        Ok(Open { connection, channel })
     }
 }
 
 impl Open {
     fn is_usable(&self) -> bool {
-        self.connection.status().connected() && self.channel.status().connected()
+        let channel = self.channel.as_ref();
+        self.connection.status().connected() && channel.is_none_or(|channel| channel.status().connected())
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.connection.status().blocked()
+    }
+
+    /// A channel that confirms.
+    async fn new_channel(&self) -> Result<Channel, Error> {
+        let channel = channel(&self.connection).await?;
+        call("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        Ok(channel)
     }
 
     /// The broker closes the connection over a header frame that is too large.
@@ -113,30 +121,53 @@ impl Open {
     }
 
     async fn publish(
-        &self,
+        &mut self,
         exchange: &str,
         routing_key: &str,
         properties: BasicProperties,
         body: &[u8],
     ) -> Result<(), PublishError> {
-        let doing = format!("publishing to exchange {exchange:?}");
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let properties = properties.with_delivery_mode(2);
-        let publish = async {
-            self.channel.basic_publish(exchange.into(), routing_key.into(), options, body, properties).await?.await
-        };
-        match tokio::time::timeout(CALL_TIMEOUT, publish).await {
-            // An acknowledgement that carries the message says that it came back, unroutable.
-            Ok(Ok(Confirmation::Ack(None))) => Ok(()),
-            Ok(Ok(Confirmation::Ack(Some(_)))) => {
-                Err(PublishError::Unroutable { exchange: exchange.to_owned(), routing_key: routing_key.to_owned() })
-            }
-            Ok(Ok(Confirmation::Nack(_))) => Err(PublishError::Refused(exchange.to_owned())),
-            Ok(Ok(Confirmation::NotRequested)) | Err(_) => Err(PublishError::Unconfirmed),
-            Ok(Err(source)) => Err(match (Error::Call { doing, source }) {
-                error if error.is_not_found() => PublishError::NoExchange(exchange.to_owned()),
-                error => error.into(),
-            }),
+        if self.is_blocked() {
+            return Err(PublishError::Blocked);
         }
+        let channel = match self.channel.take() {
+            Some(channel) => channel,
+            None => self.new_channel().await?,
+        };
+        let stored = match self.check_headers(&properties) {
+            Ok(()) => confirmed(&channel, exchange, routing_key, properties, body).await,
+            Err(error) => Err(error),
+        };
+        if stored.as_ref().map_or_else(PublishError::leaves_channel_well, |()| true) {
+            self.channel = Some(channel);
+        }
+        stored
+    }
+}
+
+async fn confirmed(
+    channel: &Channel,
+    exchange: &str,
+    routing_key: &str,
+    properties: BasicProperties,
+    body: &[u8],
+) -> Result<(), PublishError> {
+    let doing = format!("publishing to exchange {exchange:?}");
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let properties = properties.with_delivery_mode(2);
+    let publish =
+        async { channel.basic_publish(exchange.into(), routing_key.into(), options, body, properties).await?.await };
+    match tokio::time::timeout(CALL_TIMEOUT, publish).await {
+        // An acknowledgement that carries the message says that it came back, unroutable.
+        Ok(Ok(Confirmation::Ack(None))) => Ok(()),
+        Ok(Ok(Confirmation::Ack(Some(_)))) => {
+            Err(PublishError::Unroutable { exchange: exchange.to_owned(), routing_key: routing_key.to_owned() })
+        }
+        Ok(Ok(Confirmation::Nack(_))) => Err(PublishError::Refused(exchange.to_owned())),
+        Ok(Ok(Confirmation::NotRequested)) | Err(_) => Err(PublishError::Unconfirmed),
+        Ok(Err(source)) => Err(match (Error::Call { doing, source }) {
+            error if error.is_not_found() => PublishError::NoExchange(exchange.to_owned()),
+            error => error.into(),
+        }),
     }
 }

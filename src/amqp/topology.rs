@@ -24,13 +24,7 @@ const DEAD_LETTER_DELIVERY_LIMIT: i64 = 1_000_000;
 /// Something is absent and may not be declared ([`Error::Absent`]), or the broker refuses it or does not answer.
 pub async fn ensure(connection: &Connection, settings: &Amqp) -> Result<(), Error> {
     // The net first: dead letters have a place before an alert can be taken.
-    let letters = Route {
-        exchange: &settings.dead_letter_exchange,
-        amqp_queue: &settings.dead_letter_queue,
-        binding: "#",
-        arguments: quorum([("x-delivery-limit", AMQPValue::LongLongInt(DEAD_LETTER_DELIVERY_LIMIT))]),
-    };
-    letters.ensure(connection, settings.topology).await?;
+    ensure_dead_letters(connection, settings).await?;
     let text = |text: &str| AMQPValue::LongString(text.into());
     let alerts = Route {
         exchange: &settings.exchange,
@@ -45,6 +39,20 @@ pub async fn ensure(connection: &Connection, settings: &Amqp) -> Result<(), Erro
         ]),
     };
     alerts.ensure(connection, settings.topology).await
+}
+
+/// Sees to it that dead letters have a place.
+///
+/// # Errors
+/// As for [`ensure`].
+pub async fn ensure_dead_letters(connection: &Connection, settings: &Amqp) -> Result<(), Error> {
+    let letters = Route {
+        exchange: &settings.dead_letter_exchange,
+        amqp_queue: &settings.dead_letter_queue,
+        binding: "#",
+        arguments: quorum([("x-delivery-limit", AMQPValue::LongLongInt(DEAD_LETTER_DELIVERY_LIMIT))]),
+    };
+    letters.ensure(connection, settings.topology).await
 }
 
 /// An exchange, a queue, and what binds them.

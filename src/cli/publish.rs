@@ -164,7 +164,7 @@ async fn publish(publisher: &Publisher, exchange: &str, outgoing: Vec<Outgoing>,
 /// How the command ends if the next message would fare no better.
 fn why_hopeless(error: &PublishError) -> Option<Exit> {
     match error {
-        PublishError::NoExchange(_) => Some(Exit::Failed),
+        PublishError::NoExchange(_) | PublishError::Blocked => Some(Exit::Failed),
         PublishError::Broker(error) if error.is_configuration() => Some(Exit::Configuration),
         PublishError::Broker(_) => Some(Exit::Unavailable),
         _ => None,

@@ -60,7 +60,7 @@ impl Service {
             let error = match self.dead_letters.store(delivery, letter).await {
                 Ok(()) => return Stored::Copy,
                 Err(error) if matches!(error.0, PublishError::HeadersTooLarge(_)) => return Stored::ByBroker,
-                Err(error) => error.to_string(),
+                Err(error) => error.diagnosis().to_string(),
             };
             if error != logged {
                 error!("{error}; the alert is kept and the copy tried again");

@@ -1,7 +1,6 @@
 //! What can never become a ticket lies in the dead-letter queue, byte for byte, with its reason in headers.
 
 use lapin::BasicProperties;
-use lapin::options::ExchangeDeleteOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::json;
 
@@ -124,22 +123,5 @@ async fn a_copy_that_no_frame_carries_is_dead_lettered_by_the_broker() {
     assert_eq!(letters[0].body, b"bad");
     assert_eq!(letters[0].reason(), "(none)");
     assert!(letters[0].header("x-death").unwrap().contains("rejected"));
-    scene.close().await;
-}
-
-#[tokio::test]
-async fn without_a_dead_letter_exchange_the_alert_stays_until_there_is_one() {
-    let scene = Scene::new("no-dlx").await;
-    let relay = scene.relay(&[]).await;
-    scene.channel.exchange_delete(scene.dead_letters_name().into(), ExchangeDeleteOptions::default()).await.unwrap();
-    scene.publish(b"bad").await;
-    relay.logs("the dead letter is not stored").await;
-    scene.stop(relay).await;
-    assert_eq!(scene.ready(&scene.amqp_queue()).await, 1, "the original is back in its queue");
-    // The next start declares what is absent.
-    let relay = scene.relay(&[]).await;
-    assert_eq!(scene.dead_letters(1).await[0].body, b"bad");
-    scene.stop(relay).await;
-    scene.assert_queue_empty().await;
     scene.close().await;
 }

@@ -37,6 +37,10 @@ impl AmqpScene {
         Self::named(url, name).await
     }
 
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The same names over another connection.
     pub async fn again(&self) -> Self {
         self.again_at(&self.url).await

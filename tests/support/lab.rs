@@ -39,12 +39,12 @@ impl Deref for Scene {
 impl Scene {
     /// A fresh RT queue with the field, a fresh service user with the least rights, unused names on the broker.
     pub async fn new(what: &str) -> Self {
-        Self::on(&RtServer::shared(), what).await
+        Self::on(&setting("RELAY_LAB_AMQP_URL"), &RtServer::shared(), what).await
     }
 
-    /// The same on an RT that the test has for itself.
-    pub async fn on(rt: &RtServer, what: &str) -> Self {
-        let amqp = AmqpScene::at(&setting("RELAY_LAB_AMQP_URL"), what).await;
+    /// The same on servers that the test has for itself.
+    pub async fn on(amqp_url: &str, rt: &RtServer, what: &str) -> Self {
+        let amqp = AmqpScene::at(amqp_url, what).await;
         let fixture: Value = serde_json::from_str(&rt.admin(&["fixture", &amqp.name])).expect("rt-admin answers JSON");
         let token = fixture["token"].as_str().unwrap().to_owned();
         Self { rt: rt.queue(&amqp.name), token, amqp }
@@ -83,7 +83,7 @@ impl Scene {
     }
 
     pub fn assert_no_secret(&self, output: &str) {
-        let broker = url::Url::parse(&setting("RELAY_LAB_AMQP_URL")).unwrap();
+        let broker = url::Url::parse(self.url()).unwrap();
         for secret in [&self.password(), &self.token, broker.password().unwrap(), "RT_SID_"] {
             assert!(!output.contains(secret), "{secret} stands in:\n{output}");
         }

@@ -1,4 +1,4 @@
-//! Servers that one test has for itself, to break them. The scripts are those of the test command.
+//! The servers of the tests, to change them, and such as one test has for itself, to break them. The scripts are those of the test command.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,13 +7,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::lab::setting;
 use super::rt::RtServer;
 
-/// One server, stopped and removed when dropped.
+/// One server; the test's own is stopped and removed when dropped.
 pub struct Server {
     kind: &'static str,
     dir: PathBuf,
+    own: bool,
 }
 
 impl Server {
+    /// The RabbitMQ that all tests use.
+    pub fn shared_rabbitmq() -> Self {
+        Self { kind: "rabbitmq", dir: PathBuf::from(setting("RELAY_LAB_DIR")).join("rabbitmq"), own: false }
+    }
+
     /// A RabbitMQ node.
     pub async fn rabbitmq() -> Self {
         Self::new("rabbitmq").command(&["start"], &[]).await
@@ -38,7 +44,7 @@ impl Server {
     fn new(kind: &'static str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{kind}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        Self { kind, dir: PathBuf::from(setting("RELAY_LAB_DIR")).join(name) }
+        Self { kind, dir: PathBuf::from(setting("RELAY_LAB_DIR")).join(name), own: true }
     }
 
     async fn command(self, words: &[&str], environment: &[(&str, &str)]) -> Self {
@@ -119,6 +125,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if !self.own {
+            return;
+        }
         if self.kind == "rabbitmq" {
             // Its data is not needed any more, so it may go at once.
             let _ = self.script(&["kill"]).output();

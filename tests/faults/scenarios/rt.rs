@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::stage::{Stage, names_cause};
 use super::{Form, Resumed, Row};
 use crate::support::eventually::eventually;
-use crate::support::lab::Scene;
+use crate::support::lab::{Scene, setting};
 use crate::support::relay_process::RelayProcess;
 use crate::support::servers::Server;
 use crate::support::tls::{Authority, TlsFront};
@@ -80,7 +80,7 @@ impl World {
         let postgresql = Server::postgresql().await;
         let rt = Server::rt_on(&postgresql).await;
         let server = rt.rt_server().await;
-        let scene = Scene::on(&server, "rt-faults").await;
+        let scene = Scene::on(&setting("RELAY_LAB_AMQP_URL"), &server, "rt-faults").await;
         let authority = Authority::new();
         let front = TlsFront::of(&server.url, authority.certificate()).await;
         let directory = std::env::temp_dir().join(&scene.name);

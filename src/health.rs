@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 
 use crate::metrics::{self, Now};
-use crate::relay::{Service, State};
+use crate::relay::{Outage, Service, State};
 
 /// A loop that has not turned for so long hangs.
 const ALIVE_WITHIN: Duration = Duration::from_secs(30);
@@ -24,7 +24,8 @@ const ALIVE_WITHIN: Duration = Duration::from_secs(30);
 struct Ready {
     state: &'static str,
     broker: BrokerCondition,
-    rt: RtCondition,
+    rt: Condition,
+    dead_letters: Condition,
     in_flight: usize,
 }
 
@@ -33,13 +34,24 @@ struct BrokerCondition {
     connected: bool,
 }
 
+/// How RT is, or the storing of dead letters.
 #[derive(Serialize)]
-struct RtCondition {
+struct Condition {
     ok: bool,
-    /// Why alerts wait; `null` while RT is well.
+    /// Why alerts wait for it; `null` while it is well.
     cause: Option<String>,
     /// Since when, in RFC 3339.
     since: Option<String>,
+}
+
+impl From<Option<&Outage>> for Condition {
+    fn from(outage: Option<&Outage>) -> Self {
+        Self {
+            ok: outage.is_none(),
+            cause: outage.map(|outage| outage.cause.to_string()),
+            since: outage.map(|outage| format!("{:.3}", outage.since)),
+        }
+    }
 }
 
 /// Answers on `listener` for `service`, until dropped.
@@ -67,20 +79,16 @@ async fn livez(extract::State(service): extract::State<Arc<Service>>) -> (Status
 
 /// Whether alerts are taken care of: consumed, or left with the broker on purpose.
 async fn readyz(extract::State(service): extract::State<Arc<Service>>) -> Response {
-    let (status, condition) = (service.status(), service.relay().condition());
+    let status = service.status();
     let (state, connected) = (status.state(), status.is_broker_connected());
-    let outage = condition.outage();
     let body = Ready {
         state: state.as_str(),
         broker: BrokerCondition { connected },
-        rt: RtCondition {
-            ok: outage.is_none(),
-            cause: outage.map(|outage| outage.cause.to_string()),
-            since: outage.map(|outage| format!("{:.3}", outage.since)),
-        },
+        rt: service.relay().condition().outage().into(),
+        dead_letters: service.dead_letter_outage().as_ref().into(),
         in_flight: service.relay().in_flight(),
     };
-    let ready = connected && matches!(state, State::Consuming | State::Paused);
+    let ready = connected && matches!(state, State::Consuming | State::Paused(_));
     let http_status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     match serde_json::to_string(&body) {
         Ok(json) => (http_status, [(CONTENT_TYPE, "application/json")], json + "\n").into_response(),
@@ -94,7 +102,8 @@ async fn exposition(extract::State(service): extract::State<Arc<Service>>) -> Re
         in_flight: relay.in_flight(),
         concurrency_limit: relay.concurrency_limit(),
         rt_down: relay.condition().outage().is_some(),
-        paused: status.state() == State::Paused,
+        dead_letters_down: service.dead_letter_outage().is_some(),
+        paused: matches!(status.state(), State::Paused(_)),
         broker_connected: status.is_broker_connected(),
     };
     match service.metrics().encode(now) {

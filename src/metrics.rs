@@ -16,7 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
 use crate::alert::AlertType;
-use crate::outcome::{Reason, Settled};
+use crate::outcome::{PausedBy, Reason, Settled};
 
 /// The media type of [`Metrics::encode`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -27,7 +27,6 @@ const REQUEST_BUCKETS: [f64; 10] = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20
 const END_TO_END_BUCKETS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43_200.0, 259_200.0];
 /// Stands for the type of what is not an alert.
 const UNKNOWN_TYPE: &str = "unknown";
-const PAUSED_BY_RT: (&str, &str) = ("cause", "rt");
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
@@ -50,6 +49,7 @@ pub struct Metrics {
 
 /// What is read off the relay whenever it is asked for.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a gauge of its own")]
 pub struct Now {
     /// How many alerts are being worked on or wait.
     pub in_flight: usize,
@@ -57,7 +57,9 @@ pub struct Now {
     pub concurrency_limit: usize,
     /// Whether alerts wait for RT, or try one by one.
     pub rt_down: bool,
-    /// Whether the alerts were given back until RT is well.
+    /// Whether dead letters wait because none can be stored.
+    pub dead_letters_down: bool,
+    /// Whether the alerts were given back for a while.
     pub paused: bool,
     /// Whether there is a connection to consume from.
     pub broker_connected: bool,
@@ -68,6 +70,7 @@ struct Gauges {
     in_flight: Gauge,
     concurrency_limit: Gauge,
     rt_down: Gauge,
+    dead_letters_down: Gauge,
     paused: Gauge,
     broker_connected: Gauge,
 }
@@ -118,7 +121,12 @@ impl Default for Metrics {
                     Gauge::default(),
                 ),
                 rt_down: names.add("rt_down", "Whether alerts wait for RT", Gauge::default()),
-                paused: names.add("paused", "Whether alerts were given back until RT is well", Gauge::default()),
+                dead_letters_down: names.add(
+                    "dead_letters_down",
+                    "Whether dead letters wait because none can be stored",
+                    Gauge::default(),
+                ),
+                paused: names.add("paused", "Whether alerts were given back for a while", Gauge::default()),
                 broker_connected: names.add("broker_connected", "Whether the broker is connected", Gauge::default()),
             },
             registry: names.0,
@@ -166,9 +174,9 @@ impl Metrics {
         self.end_to_end.observe(took.max(0.0));
     }
 
-    /// The relay was paused for so long because of RT.
-    pub fn paused_by_rt(&self, time: Duration) {
-        self.paused_seconds.get_or_create(&[PAUSED_BY_RT]).inc_by(time.as_secs_f64());
+    /// The relay was paused for so long.
+    pub fn paused(&self, by: PausedBy, time: Duration) {
+        self.paused_seconds.get_or_create(&[("cause", by.as_str())]).inc_by(time.as_secs_f64());
     }
 
     /// A double was merged into the ticket that stays.
@@ -212,7 +220,9 @@ impl Metrics {
         for reason in Reason::ALL {
             drop(self.dead_letters.get_or_create(&[("reason", reason.as_str())]));
         }
-        drop(self.paused_seconds.get_or_create(&[PAUSED_BY_RT]));
+        for by in PausedBy::ALL {
+            drop(self.paused_seconds.get_or_create(&[("cause", by.as_str())]));
+        }
     }
 }
 
@@ -222,6 +232,7 @@ impl Gauges {
         self.in_flight.set(whole(now.in_flight));
         self.concurrency_limit.set(whole(now.concurrency_limit));
         self.rt_down.set(now.rt_down.into());
+        self.dead_letters_down.set(now.dead_letters_down.into());
         self.paused.set(now.paused.into());
         self.broker_connected.set(now.broker_connected.into());
     }

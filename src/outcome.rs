@@ -78,6 +78,28 @@ impl Settled {
     }
 }
 
+/// What makes the relay pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PausedBy {
+    /// RT is down for long.
+    Rt,
+    /// No dead letter could be stored for long.
+    DeadLetters,
+}
+
+impl PausedBy {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Rt, Self::DeadLetters];
+
+    /// The word for metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rt => "rt",
+            Self::DeadLetters => "dead_letters",
+        }
+    }
+}
+
 /// The rule by which an alert makes no ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {

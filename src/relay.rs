@@ -3,14 +3,15 @@
 //! - [`prepare()`]: bytes to a ticket, or the reason why there is none. Pure; `render` uses it too.
 //! - [`Relay`]: what all alerts share, and the way in: [`Relay::handle`] brings one alert to its fate. Knows no AMQP.
 //! - `work`: find, create, verify, and every retry; `trial`: what is known of one alert's attempts.
-//! - `rt_state`: whether RT is well. `outage`: what is down, since when. `gate`: the first create runs alone, until it is
-//!   proven that tickets are found. `turns`: one key at a time. `workers`: so many requests to RT at a time, each worker
-//!   with its session.
+//! - `rt_state`: whether RT is well. `letter_state`: whether dead letters can be stored. `outage`: what is down, since
+//!   when, as both say it. `gate`: the first create runs alone, until it is proven that tickets are found. `turns`: one
+//!   key at a time. `workers`: so many requests to RT at a time, each worker with its session.
 //! - [`Service`]: consumes, spawns a task for each delivery, settles each in one place (`settle`); [`Status`] is what
 //!   its loop says of itself.
 
 mod gate;
 mod handle;
+mod letter_state;
 mod outage;
 mod prepare;
 mod rt_state;

@@ -10,12 +10,14 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error_span, field, info, warn};
 
 use super::handle::{Handled, Message, Relay};
+use super::letter_state::LetterState;
+use super::outage::Outage;
 use super::status::{State, Status, next_beat};
 use super::work::unless;
 use crate::amqp::{self, Broker, Consumer, DeadLetters, Delivery};
 use crate::config::{Config, Rtir};
 use crate::metrics::Metrics;
-use crate::outcome::{DeadLetter, Diagnosis, Fate, Reason};
+use crate::outcome::{DeadLetter, Diagnosis, Fate, PausedBy, Reason};
 use crate::retry::Policy;
 use crate::rtir;
 
@@ -24,12 +26,13 @@ pub struct Service {
     relay: Relay,
     status: Status,
     pub(super) dead_letters: DeadLetters,
+    pub(super) letter_state: LetterState,
     broker: Arc<Broker>,
     prefetch: u16,
     pub(super) retry: Policy,
     grace: Duration,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) stop: CancellationToken,
+    stop: CancellationToken,
 }
 
 impl Service {
@@ -55,6 +58,7 @@ impl Service {
             relay,
             status: Status::new(stop.clone(), Arc::clone(&metrics)),
             dead_letters: DeadLetters::new(Arc::clone(&broker)),
+            letter_state: LetterState::new(pause_after),
             broker,
             prefetch,
             retry,
@@ -86,6 +90,11 @@ impl Service {
     /// The way of an alert, and how RT is.
     pub fn relay(&self) -> &Relay {
         &self.relay
+    }
+
+    /// Why dead letters wait, and since when, if they do.
+    pub fn dead_letter_outage(&self) -> Option<Outage> {
+        self.letter_state.outage()
     }
 
     /// What it is doing.
@@ -144,14 +153,13 @@ impl Service {
             let released = self.stop.child_token();
             let state = match self.consume(&mut consumer, &tasks, &released).await {
                 End::Stopped => break,
-                End::Paused => {
-                    warn!("RT is down for long: alerts go back to their queue until it is well");
+                End::Paused(by) => {
                     released.cancel();
-                    let well = unless(&self.stop, self.relay.until_open());
-                    if self.status.beating(State::Paused, || consumer.is_connected(), well).await.is_err() {
+                    let over = unless(&self.stop, self.until_pause_is_over(by));
+                    if self.status.beating(State::Paused(by), || consumer.is_connected(), over).await.is_err() {
                         break;
                     }
-                    State::Paused
+                    State::Paused(by)
                 }
                 // What was not acknowledged is delivered again; its turn comes when the task that has it now is done,
                 // which finishes what is under way and begins nothing.
@@ -174,6 +182,17 @@ impl Service {
         consumer.close().await;
     }
 
+    /// Waits until alerts are to be taken again.
+    async fn until_pause_is_over(&self, by: PausedBy) {
+        match by {
+            PausedBy::Rt => {
+                warn!("RT is down for long: alerts go back to their queue until it is well");
+                self.relay.until_open().await;
+            }
+            PausedBy::DeadLetters => tokio::time::sleep(self.letter_state.pause()).await,
+        }
+    }
+
     /// One task for each delivery, until the consumer ends or is to end.
     async fn consume(
         self: &Arc<Self>,
@@ -181,12 +200,14 @@ impl Service {
         tasks: &TaskTracker,
         released: &CancellationToken,
     ) -> End {
+        self.letter_state.consuming();
         let end = loop {
             self.status.beat(State::Consuming, consumer.is_connected());
             let delivery = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break End::Stopped,
-                () = self.relay.until_pause_is_due() => break End::Paused,
+                () = self.relay.until_pause_is_due() => break End::Paused(PausedBy::Rt),
+                () = self.letter_state.until_pause_is_due() => break End::Paused(PausedBy::DeadLetters),
                 delivery = consumer.next() => delivery,
                 () = next_beat() => continue,
             };
@@ -219,14 +240,14 @@ impl Service {
             redelivered: delivery.was_delivered_before(),
         };
         let handled = AssertUnwindSafe(self.relay.handle(message, &released)).catch_unwind().await;
-        self.settle(&delivery, &handled.unwrap_or_else(|_| panicked())).await;
+        self.settle(&delivery, &handled.unwrap_or_else(|_| panicked()), &released).await;
     }
 }
 
 /// Why a consumer is not read any more.
 enum End {
     Stopped,
-    Paused,
+    Paused(PausedBy),
     Lost,
 }
 

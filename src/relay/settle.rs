@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::handle::Handled;
 use super::run::Service;
+use super::work::unless;
 use crate::amqp::{Delivery, Error, PublishError};
 use crate::outcome::{DeadLetter, Done, Fate, Settled};
 
 impl Service {
     /// Tells the broker what became of `delivery`: acknowledged only when its ticket or the copy in the dead-letter
-    /// queue exists. Until the copy is stored the original is kept; when the relay stops first, it goes back.
-    pub(super) async fn settle(&self, delivery: &Delivery, handled: &Handled) {
+    /// queue exists. Until the copy is stored the original is kept; when it is released first, it goes back.
+    pub(super) async fn settle(&self, delivery: &Delivery, handled: &Handled, released: &CancellationToken) {
         let (settled, told) = match &handled.fate {
             Fate::Done { ticket, how } => {
                 info!(rt.ticket_id = ticket, outcome = how.as_str(), "ticket {ticket} {}", how.as_str());
@@ -29,16 +31,21 @@ impl Service {
                 debug!(outcome = "returned", "given back");
                 (Settled::Returned, delivery.give_back().await)
             }
-            Fate::DeadLetter(letter) => self.settle_dead_letter(delivery, letter).await,
+            Fate::DeadLetter(letter) => self.settle_dead_letter(delivery, letter, released).await,
         };
         // What the broker was not told comes back as well, and its ticket is found then.
         let settled = if is_told(told) { settled } else { Settled::Returned };
         self.metrics.settled(handled.alert_type, settled);
     }
 
-    async fn settle_dead_letter(&self, delivery: &Delivery, letter: &DeadLetter) -> (Settled, Result<bool, Error>) {
+    async fn settle_dead_letter(
+        &self,
+        delivery: &Delivery,
+        letter: &DeadLetter,
+        released: &CancellationToken,
+    ) -> (Settled, Result<bool, Error>) {
         let reason = letter.reason.as_str();
-        match self.store(delivery, letter).await {
+        match self.store(delivery, letter, released).await {
             Stored::Copy => {
                 warn!(outcome = "dead_letter", reason, "dead-lettered: {}", letter.diagnosis);
                 self.metrics.dead_letter(letter.reason);
@@ -53,25 +60,27 @@ impl Service {
         }
     }
 
-    async fn store(&self, delivery: &Delivery, letter: &DeadLetter) -> Stored {
+    async fn store(&self, delivery: &Delivery, letter: &DeadLetter, released: &CancellationToken) -> Stored {
         let mut delays = self.retry.delays();
-        let mut logged = String::new();
-        loop {
-            let error = match self.dead_letters.store(delivery, letter).await {
-                Ok(()) => return Stored::Copy,
-                Err(error) if matches!(error.0, PublishError::HeadersTooLarge(_)) => return Stored::ByBroker,
-                Err(error) => error.diagnosis().to_string(),
-            };
-            if error != logged {
-                error!("{error}; the alert is kept and the copy tried again");
-                logged = error;
+        while let Ok(turn) = unless(released, self.letter_state.turn()).await {
+            // A copy of what comes again anyway would be a double.
+            if !delivery.is_live() {
+                break;
             }
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Stored::NotYet,
-                () = tokio::time::sleep(delays.next(Duration::ZERO)) => {}
+            match self.dead_letters.store(delivery, letter).await {
+                Ok(()) => {
+                    self.letter_state.stored();
+                    return Stored::Copy;
+                }
+                Err(error) if matches!(error.0, PublishError::HeadersTooLarge(_)) => return Stored::ByBroker,
+                Err(error) => self.letter_state.failed(error.diagnosis()),
+            }
+            drop(turn);
+            if unless(released, tokio::time::sleep(delays.next(Duration::ZERO))).await.is_err() {
+                break;
             }
         }
+        Stored::NotYet
     }
 }
 
@@ -81,7 +90,7 @@ enum Stored {
     Copy,
     /// It cannot be copied: the broker has to dead-letter it, without a reason.
     ByBroker,
-    /// Not at all, and the relay stops.
+    /// Not at all, and the relay wants its deliveries back.
     NotYet,
 }
 

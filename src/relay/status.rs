@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
+use crate::outcome::PausedBy;
 
 /// How often the loop shows that it turns, at least.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
@@ -18,8 +19,8 @@ pub enum State {
     Starting,
     /// It takes alerts as they come.
     Consuming,
-    /// RT is down for long: the alerts were given back until it is well.
-    Paused,
+    /// Something is down for long: the alerts were given back.
+    Paused(PausedBy),
     /// It has lost the broker, or what it consumes, and tries to get it back.
     Connecting,
     /// It was asked to stop.
@@ -32,7 +33,7 @@ impl State {
         match self {
             Self::Starting => "starting",
             Self::Consuming => "consuming",
-            Self::Paused => "paused",
+            Self::Paused(_) => "paused",
             Self::Connecting => "connecting",
             Self::Stopping => "stopping",
         }
@@ -79,8 +80,8 @@ impl Status {
     pub fn beat(&self, state: State, broker_connected: bool) {
         let mut said = self.said();
         let now = Instant::now();
-        if said.state == State::Paused {
-            self.metrics.paused_by_rt(now - said.beat);
+        if let State::Paused(by) = said.state {
+            self.metrics.paused(by, now - said.beat);
         }
         *said = Said { state, broker_connected, beat: now };
     }

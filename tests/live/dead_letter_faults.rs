@@ -6,9 +6,12 @@ use lapin::options::{
     ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
+use serde_json::json;
 
+use super::health::{ANY_PORT, ready};
 use crate::support::alerts;
 use crate::support::eventually::eventually;
+use crate::support::health::{Scraped, address, get};
 use crate::support::lab::{Scene, setting};
 use crate::support::relay_process::RelayProcess;
 use crate::support::servers::Server;
@@ -96,6 +99,54 @@ async fn a_full_dead_letter_queue_keeps_the_alert_until_there_is_room() {
     good_alerts_go_on(&scene, &relay).await;
     assert_eq!(scene.dead_letters(1).await[0].body, b"first");
     assert_eq!(scene.dead_letters(1).await[0].body, b"second");
+    relay.logs("dead letters are stored again").await;
+    scene.stop(relay).await;
+    scene.assert_queue_empty().await;
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn dead_letters_that_cannot_be_stored_pause_a_relay_again_and_again_until_they_can() {
+    let scene = Scene::new("letters-down").await;
+    dead_letter_queue_for_one(&scene).await;
+    let relay = scene.relay(&[ANY_PORT, ("PAUSE_AFTER", "2s")]).await;
+    let address = address(&relay).await;
+    for body in [b"bad 1", b"bad 2", b"bad 3"] {
+        scene.publish(body).await;
+    }
+    let down = async || {
+        let body = ready(address, "consuming", 200).await;
+        (body["dead_letters"]["ok"] == false).then_some(body)
+    };
+    let waiting = eventually("dead letters wait", down).await;
+    let body = ready(address, "paused", 200).await;
+    assert_eq!((&body["rt"]["ok"], &body["dead_letters"]), (&json!(true), &waiting["dead_letters"]));
+    let cause = body["dead_letters"]["cause"].as_str().unwrap();
+    assert!(cause.contains("is full. Take dead letters out"), "{cause}");
+    body["dead_letters"]["since"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let scraped = Scraped::from(address).await;
+    assert_eq!((scraped.count("dead_letters_down"), scraped.count("rt_down"), scraped.count("paused")), (1, 0, 1));
+    let queue = scene.amqp_queue();
+    eventually("both back in the queue", async || (scene.ready(&queue).await == 2).then_some(())).await;
+    scene.publish_alert(&alerts::ssl("good")).await;
+    relay.logs("alerts go back to their queue, next try in 5s").await;
+    assert_eq!(scene.rt.tickets().await.len(), 0, "nothing is consumed while it is paused");
+
+    // Between two pauses good alerts go on.
+    scene.tickets(1).await;
+    relay.logs("alerts go back to their queue, next try in 10s").await;
+    assert_eq!(relay.count("dead letters wait: "), 1, "logged when it changes");
+    for number in 1..=3 {
+        let letters = scene.dead_letters(1).await;
+        assert!(letters[0].body.starts_with(b"bad"), "dead letter {number}");
+    }
+    let well = async || (get(address, "/readyz").await.json()["dead_letters"]["ok"] == true).then_some(());
+    eventually("dead letters are stored", well).await;
+    ready(address, "consuming", 200).await;
+    let scraped = Scraped::from(address).await;
+    assert_eq!((scraped.count("dead_letters_down"), scraped.count("paused")), (0, 0));
+    let paused = scraped.value("paused_seconds_total{cause=\"dead_letters\"}");
+    assert!(paused > 5.0 && scraped.value("paused_seconds_total{cause=\"rt\"}") < 0.1, "{paused}");
     scene.stop(relay).await;
     scene.assert_queue_empty().await;
     scene.close().await;

@@ -14,7 +14,7 @@ use crate::support::lab::{Scene, rt_admin};
 use crate::support::relay_process::{RelayProcess, run};
 
 /// Waits until `/readyz` answers so, and gives its body.
-async fn ready(address: SocketAddr, state: &str, http_status: u16) -> Value {
+pub(super) async fn ready(address: SocketAddr, state: &str, http_status: u16) -> Value {
     eventually(&format!("{state} {http_status}"), async || {
         let answer = get(address, "/readyz").await;
         let body = answer.json();
@@ -23,7 +23,7 @@ async fn ready(address: SocketAddr, state: &str, http_status: u16) -> Value {
     .await
 }
 
-const ANY_PORT: (&str, &str) = ("HTTP_LISTEN", "127.0.0.1:0");
+pub(super) const ANY_PORT: (&str, &str) = ("HTTP_LISTEN", "127.0.0.1:0");
 
 #[tokio::test]
 async fn a_relay_that_consumes_is_ready_and_counts_what_becomes_of_alerts() {
@@ -35,6 +35,7 @@ async fn a_relay_that_consumes_is_ready_and_counts_what_becomes_of_alerts() {
         "state": "consuming",
         "broker": { "connected": true },
         "rt": { "ok": true, "cause": null, "since": null },
+        "dead_letters": { "ok": true, "cause": null, "since": null },
         "in_flight": 0,
     });
     assert_eq!(body, well);
@@ -77,6 +78,7 @@ async fn a_relay_that_consumes_is_ready_and_counts_what_becomes_of_alerts() {
         ("rt_request_duration_seconds_count{operation=\"create\",status=\"2xx\"}", 2),
         ("in_flight", 0),
         ("rt_down", 0),
+        ("dead_letters_down", 0),
         ("paused", 0),
         ("broker_connected", 1),
         ("concurrency_limit", 2),
@@ -136,7 +138,8 @@ async fn rt_being_down_pauses_a_relay_that_stays_ready_and_names_the_cause() {
     assert_eq!((&body["broker"]["connected"], &body["rt"]["ok"]), (&json!(true), &json!(false)));
     assert!(body["rt"]["cause"].as_str().unwrap().contains("Check that RT runs"), "{body}");
     body["rt"]["since"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
-    assert_eq!(body.as_object().unwrap().len(), 4, "{body}");
+    assert_eq!(body["dead_letters"]["ok"], true);
+    assert_eq!(body.as_object().unwrap().len(), 5, "{body}");
     assert_eq!(get(address, "/livez").await.http_status, 200);
     let scraped = Scraped::from(address).await;
     assert_eq!((scraped.count("rt_down"), scraped.count("paused")), (1, 1));

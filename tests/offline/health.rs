@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rtir_relay::config::{Config, Environment};
+use rtir_relay::outcome::PausedBy;
 use rtir_relay::relay::{Service, State};
 use rtir_relay::{health, metrics};
 use serde_json::json;
@@ -45,7 +46,8 @@ async fn it_is_ready_while_it_consumes_or_is_paused_and_has_the_broker() {
     for (state, word, ready) in [
         (State::Starting, "starting", false),
         (State::Consuming, "consuming", true),
-        (State::Paused, "paused", true),
+        (State::Paused(PausedBy::Rt), "paused", true),
+        (State::Paused(PausedBy::DeadLetters), "paused", true),
         (State::Connecting, "connecting", false),
         (State::Stopping, "stopping", false),
     ] {
@@ -58,12 +60,13 @@ async fn it_is_ready_while_it_consumes_or_is_paused_and_has_the_broker() {
                 "state": word,
                 "broker": { "connected": connected },
                 "rt": { "ok": true, "cause": null, "since": null },
+                "dead_letters": { "ok": true, "cause": null, "since": null },
                 "in_flight": 0,
             });
             assert_eq!(answer.json(), expected);
             let scraped = Scraped::from(address).await;
             assert_eq!(scraped.count("broker_connected"), u64::from(connected));
-            assert_eq!(scraped.count("paused"), u64::from(state == State::Paused));
+            assert_eq!(scraped.count("paused"), u64::from(matches!(state, State::Paused(_))));
         }
     }
     service.status().beat(State::Consuming, true);
@@ -130,19 +133,18 @@ async fn the_beat_is_that_of_the_loop_and_ends_with_it() {
 #[tokio::test(start_paused = true)]
 async fn the_time_spent_paused_is_counted() {
     let (service, _, _) = served().await;
-    let paused = || {
-        let text = service.metrics().encode(metrics::Now::default()).unwrap();
-        Scraped::parse(&text).value("paused_seconds_total{cause=\"rt\"}")
+    let counted = |by: PausedBy, seconds: f64| {
+        let scraped = Scraped::parse(&service.metrics().encode(metrics::Now::default()).unwrap());
+        let paused = scraped.value(&format!("paused_seconds_total{{cause=\"{}\"}}", by.as_str()));
+        assert!((paused - seconds).abs() < 0.1, "{paused} s, not {seconds}, by {by:?}");
     };
-    service.status().beat(State::Consuming, true);
-    tokio::time::advance(Duration::from_secs(7)).await;
-    service.status().beat(State::Paused, true);
-    assert!(paused().abs() < 0.1);
-    for state in [State::Paused, State::Consuming, State::Consuming] {
-        tokio::time::advance(Duration::from_secs(5)).await;
+    let [rt, letters] = PausedBy::ALL.map(State::Paused);
+    for state in [State::Consuming, rt, rt, State::Consuming, letters, State::Consuming, State::Consuming] {
         service.status().beat(state, true);
+        tokio::time::advance(Duration::from_secs(5)).await;
     }
-    assert!((paused() - 10.0).abs() < 0.1, "{}", paused());
+    counted(PausedBy::Rt, 10.0);
+    counted(PausedBy::DeadLetters, 5.0);
 }
 
 #[tokio::test]

@@ -56,9 +56,10 @@ pub enum PublishError {
 }
 
 impl PublishError {
-    /// Whether the broker has answered in order, or was not asked.
+    /// Whether the channel can be used again. RabbitMQ 3.10 goes on refusing on a channel what a quorum queue has refused
+    /// once, when its limit is taken away.
     fn leaves_channel_well(&self) -> bool {
-        matches!(self, Self::Unroutable { .. } | Self::Refused(_) | Self::HeadersTooLarge(_))
+        matches!(self, Self::Unroutable { .. } | Self::HeadersTooLarge(_))
     }
 }
 

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::time::Instant;
 
 use scenarios::rt::{Fault, World};
-use scenarios::{Form, Row, answers, broker, cluster, killed};
+use scenarios::{Form, Row, answers, broker, cluster, dead_letters, killed};
 
 type Running = Pin<Box<dyn Future<Output = Row>>>;
 
@@ -45,6 +45,10 @@ async fn main() {
     println!("{HEAD}");
     for (_, run) in SCENARIOS.iter().filter(|(name, _)| name.contains(&only)) {
         show(&run(form).await);
+    }
+    for fault in dead_letters::Fault::ALL.into_iter().filter(|fault| format!("dead-letters-{fault:?}").contains(&only))
+    {
+        show(&dead_letters::without_a_place(fault, form).await);
     }
     let faults: Vec<_> = Fault::ALL.into_iter().filter(|fault| format!("rt-{fault:?}").contains(&only)).collect();
     if !faults.is_empty() {

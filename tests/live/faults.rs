@@ -2,7 +2,7 @@
 
 use crate::scenarios::Form::Short;
 use crate::scenarios::rt::{Fault, World};
-use crate::scenarios::{answers, broker, cluster, killed};
+use crate::scenarios::{answers, broker, cluster, dead_letters, killed};
 
 #[tokio::test]
 async fn a_relay_killed_at_any_moment_loses_and_doubles_nothing() {
@@ -63,4 +63,11 @@ async fn whatever_rt_suffers_no_alert_is_dead_lettered_and_the_relay_goes_on_by_
         world.suffers(fault, Short).await.assert_clean();
     }
     world.close().await;
+}
+
+#[tokio::test]
+async fn without_a_place_for_dead_letters_their_alerts_stay_and_good_ones_go_on() {
+    for fault in dead_letters::Fault::ALL {
+        dead_letters::without_a_place(fault, Short).await.assert_clean();
+    }
 }

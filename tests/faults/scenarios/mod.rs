@@ -4,6 +4,7 @@
 pub mod answers;
 pub mod broker;
 pub mod cluster;
+pub mod dead_letters;
 pub mod killed;
 pub mod rt;
 pub mod stage;

@@ -96,7 +96,7 @@ impl World {
             ("RTIR_TIMEOUT", "5s"),
             ("PAUSE_AFTER", "2s"),
             // A session would outlive a changed password.
-            ("RTIR_SESSION_MAX_AGE", "1s"),
+            ("RTIR_SESSION_MAX_AGE", "5s"),
         ]
         .map(|(name, value)| (name, value.to_owned()));
         let others = super::answers::as_refs(&others);
@@ -143,7 +143,7 @@ impl World {
 
     /// One fault in the middle of a load, with more alerts coming while it lasts.
     pub async fn suffers(&mut self, fault: Fault, form: Form) -> Row {
-        let (times, alerts) = form.of((1, 20), (3, 100));
+        let (times, alerts) = form.of((1, 20), (3, 40));
         let mut resumed = Resumed::default();
         let relay = self.stage.relay().await;
         let first = self.stage.published();

@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use super::{Resumed, Tally};
 use crate::support::alerts;
 use crate::support::amqp::AmqpScene;
@@ -144,14 +142,23 @@ impl Resumed {
     }
 }
 
-/// What a running relay says of RT at `/readyz`, once it says something that has `words`.
-pub async fn names_cause(relay: &RelayProcess, words: &str) -> Value {
+/// Waits until `/readyz` says of RT something that has `words`.
+pub async fn names_cause(relay: &RelayProcess, words: &str) {
+    names(relay, "rt", words).await;
+}
+
+/// Waits until `/readyz` says of dead letters something that has `words`.
+pub async fn names_dead_letter_cause(relay: &RelayProcess, words: &str) {
+    names(relay, "dead_letters", words).await;
+}
+
+async fn names(relay: &RelayProcess, of: &str, words: &str) {
     let address = address(relay).await;
     eventually(&format!("/readyz names {words:?}"), async || {
         let body = get(address, "/readyz").await.json();
-        body["rt"]["cause"].as_str().is_some_and(|cause| cause.contains(words)).then_some(body)
+        body[of]["cause"].as_str().is_some_and(|cause| cause.contains(words)).then_some(())
     })
-    .await
+    .await;
 }
 
 /// What a scripted RT takes over a request, so that faults find something under way.

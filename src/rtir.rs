@@ -1,15 +1,17 @@
 //! RT over HTTP, REST 2.0: what it takes to make exactly one ticket. Knows nothing of alerts and of AMQP.
 //!
-//! [`Client`] has one method for each step of the protocol; [`Error::class`] is the one place that decides what an
-//! error means for the ticket it happened to.
+//! [`Client`] has one method for each step of the protocol; [`Answer`] says what RT's answer to it means;
+//! [`Error::class`] is the one place that decides what an error means for the ticket it happened to.
 
+mod answer;
 mod client;
 mod error;
 mod http;
 mod session;
 mod wire;
 
+pub use answer::{Answer, Hit};
 pub use client::{Client, Found, Kept};
 pub use error::{Error, Flaw, Operation};
 pub use http::BuildError;
-pub use wire::create_ticket;
+pub use wire::{Ticket, create_ticket};

@@ -8,10 +8,11 @@ use serde::de::IgnoredAny;
 use tracing::{debug, error, info, warn};
 use url::Url;
 
+use super::answer::{Answer, Hit};
 use super::error::{Error, Flaw, Operation};
-use super::http::{Answer, BuildError};
+use super::http::BuildError;
 use super::session::Session;
-use super::wire::{self, MergeInto, Page, RtQueue, SetKey, ShownKey, Ticket};
+use super::wire::{self, MergeInto, Page, RtQueue, SetKey, Ticket};
 use crate::config::Rtir;
 use crate::metrics::Metrics;
 use crate::ticket::{ALERT_ID_FIELD, AlertKey, NewTicket, TicketId};
@@ -44,15 +45,6 @@ pub struct Kept {
     pub merged: bool,
 }
 
-/// A ticket as the search shows it.
-struct Hit {
-    id: TicketId,
-    effective_id: TicketId,
-    /// It shows its key. One that shows no such field was moved to an RT queue without it.
-    shows_key: bool,
-    subject: String,
-}
-
 impl Client {
     /// A client that has not logged in yet and counts its requests in `metrics`.
     ///
@@ -73,20 +65,10 @@ impl Client {
     /// It does not, or would not.
     pub async fn look(&self) -> Result<(), Error> {
         let operation = Operation::Look;
-        let _: IgnoredAny = self.get(operation, self.rest(&["rt"])).await?.json(operation, 200)?;
+        self.get(operation, self.rest(&["rt"])).await?.well(operation)?;
         let rt_queue = &self.session.settings().rt_queue;
         let url = self.rest(&["queue", rt_queue.as_str()]);
-        let answer = self.get(operation, url).await?;
-        let flaw = |what| Error::RtQueue { rt_queue: rt_queue.clone(), what };
-        if matches!(answer.http_status, 403 | 404) {
-            return Err(flaw("does not exist, or the service user may not see it"));
-        }
-        let queue: RtQueue = answer.json(operation, 200)?;
-        match (queue.enabled(), queue.takes_tickets()) {
-            (true, true) => Ok(()),
-            (false, _) => Err(flaw("is disabled")),
-            (true, false) => Err(flaw("takes no ticket of the service user")),
-        }
+        self.get(operation, url).await?.takes_tickets(rt_queue)
     }
 
     /// The ticket that has `key`, if there is one. Doubles of it that a crash left behind are merged on the way.
@@ -109,9 +91,7 @@ impl Client {
     pub async fn create(&self, ticket: &NewTicket) -> Result<TicketId, Error> {
         let operation = Operation::Create;
         let body = wire::create_ticket(ticket);
-        let answer = self.session.send(operation, Method::POST, self.rest(&["ticket"]), Some(&body)).await?;
-        let made: Ticket = answer.json(operation, 201)?;
-        made.id().ok_or_else(|| Error::Answer { operation, what: "201 without a ticket id".to_owned() })
+        self.session.send(operation, Method::POST, self.rest(&["ticket"]), Some(&body)).await?.created()
     }
 
     /// Proves that `ticket`, just made, is found by its key, and merges all tickets of this key but the lowest.
@@ -144,7 +124,7 @@ impl Client {
         let url = self.rest(&["ticket", &ticket.to_string()]);
         let answer = self.session.send(operation, Method::PUT, url, Some(&SetKey::to(key))).await?;
         // RT answers 200 and a text whatever came of it: the proof decides.
-        debug!(http.status = answer.http_status, "wrote the key on ticket {ticket}: {}", wire::message(&answer.body));
+        debug!(http.status = answer.http_status, "wrote the key on ticket {ticket}: {}", answer.message());
         self.verify(ticket, key).await
     }
 
@@ -153,8 +133,7 @@ impl Client {
     /// # Errors
     /// RT refuses them or did not answer.
     pub async fn log_in(&self) -> Result<(), Error> {
-        let _: IgnoredAny = self.get(Operation::LogIn, self.rest(&["rt"])).await?.json(Operation::LogIn, 200)?;
-        Ok(())
+        self.get(Operation::LogIn, self.rest(&["rt"])).await?.well(Operation::LogIn)
     }
 
     /// Ends the session, if there is one.
@@ -163,15 +142,7 @@ impl Client {
     }
 
     async fn read(&self, ticket: TicketId) -> Result<Ticket, Error> {
-        let answer = self.get(Operation::Read, self.rest(&["ticket", &ticket.to_string()])).await?;
-        match answer.http_status {
-            403 => return Err(Error::Unproven { ticket, flaw: Flaw::NotVisible }),
-            404 => return Err(Error::Gone(ticket)),
-            _ => {}
-        }
-        let shown: Ticket = answer.json(Operation::Read, 200)?;
-        // The search leaves such a ticket out.
-        if shown.is_deleted() { Err(Error::Gone(ticket)) } else { Ok(shown) }
+        self.get(Operation::Read, self.rest(&["ticket", &ticket.to_string()])).await?.ticket(ticket)
     }
 
     /// Why the search does not find a ticket that was made. RT says nothing of its own, so it is asked what the user
@@ -212,12 +183,9 @@ impl Client {
                 .append_pair("order", "ASC")
                 .append_pair("per_page", &PER_PAGE.to_string())
                 .append_pair("page", &page.to_string());
-            let Page::<Ticket> { items } = self.get(operation, url).await?.json(operation, 200)?;
-            let last = items.len() < PER_PAGE;
-            for item in items {
-                hits.extend(Hit::of(&item, key)?);
-            }
-            if last {
+            let (on_page, tickets) = self.get(operation, url).await?.hits(key)?;
+            hits.extend(on_page);
+            if tickets < PER_PAGE {
                 hits.sort_by_key(|hit| hit.id);
                 return Ok(hits);
             }
@@ -264,11 +232,7 @@ impl Client {
         if self.read(double).await?.merged_into(double).is_some() {
             return Ok(());
         }
-        let answer = sent?;
-        Err(match answer.http_status {
-            429 | 502..=504 => answer.into_error(operation),
-            _ => Error::Answer { operation, what: wire::message(&answer.body) },
-        })
+        Err(sent?.no_merge())
     }
 
     /// A URL below RT's REST 2.0.
@@ -278,29 +242,5 @@ impl Client {
 
     async fn get(&self, operation: Operation, url: Url) -> Result<Answer, Error> {
         self.session.send(operation, Method::GET, url, None::<&()>).await
-    }
-}
-
-impl Hit {
-    /// `ticket` as a hit for `key`; `None` if it has another key, which RT's search takes for equal.
-    fn of(ticket: &Ticket, key: &AlertKey) -> Result<Option<Self>, Error> {
-        let shows_key = ticket.has_key(key);
-        if !shows_key && ticket.key() != ShownKey::NoField {
-            return Ok(None);
-        }
-        let (Some(id), Some(effective_id)) = (ticket.id(), ticket.effective_id()) else {
-            let what = "a ticket without id or EffectiveId".to_owned();
-            return Err(Error::Answer { operation: Operation::Find, what });
-        };
-        Ok(Some(Self { id, effective_id, shows_key, subject: ticket.subject().to_owned() }))
-    }
-
-    fn is_merged(&self) -> bool {
-        self.id != self.effective_id
-    }
-
-    /// Whether it has to be the only one: it shows the key and is not merged into another.
-    fn is_double(&self) -> bool {
-        self.shows_key && !self.is_merged()
     }
 }

@@ -18,8 +18,9 @@ use tokio::sync::Mutex;
 use tracing::{debug, warn};
 use url::{Url, form_urlencoded};
 
+use super::answer::Answer;
 use super::error::{Error, Operation};
-use super::http::{self, Answer, BuildError};
+use super::http::{self, BuildError};
 use crate::config::{Credentials, Rtir, Secret};
 use crate::metrics::Metrics;
 

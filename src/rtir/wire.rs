@@ -97,7 +97,7 @@ pub(super) struct Condition {
 
 /// What is read of a ticket.
 #[derive(Deserialize)]
-pub(super) struct Ticket {
+pub struct Ticket {
     id: Value,
     #[serde(rename = "EffectiveId", default)]
     effective_id: Value,
@@ -122,7 +122,8 @@ pub(super) enum ShownKey {
 }
 
 impl Ticket {
-    pub(super) fn id(&self) -> Option<TicketId> {
+    /// Its id, if it shows one.
+    pub fn id(&self) -> Option<TicketId> {
         read_id(&self.id)
     }
 
@@ -146,12 +147,12 @@ impl Ticket {
     }
 
     /// Where reading the ticket `asked` for leads, if that is another: RT shows what it is merged into.
-    pub(super) fn merged_into(&self, asked: TicketId) -> Option<TicketId> {
+    pub fn merged_into(&self, asked: TicketId) -> Option<TicketId> {
         self.id().filter(|shown| *shown != asked)
     }
 
     /// Whether it shows exactly this key.
-    pub(super) fn has_key(&self, key: &AlertKey) -> bool {
+    pub fn has_key(&self, key: &AlertKey) -> bool {
         matches!(self.key(), ShownKey::Values(values) if values.iter().any(|value| value == key.as_str()))
     }
 
@@ -204,37 +205,4 @@ impl RtQueue {
         let fields = self.ticket_custom_fields.as_array().map(Vec::as_slice).unwrap_or_default();
         fields.iter().any(|field| field["name"] == ALERT_ID_FIELD)
     }
-}
-
-/// RT's own words in an error: the `message` of its JSON, else the text with tags stripped; at most 2 KiB.
-pub(super) fn message(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Message {
-        message: String,
-    }
-    let text = match serde_json::from_slice::<Message>(body) {
-        Ok(Message { message }) => message,
-        Err(_) => strip_tags(&String::from_utf8_lossy(body)),
-    };
-    let words: Vec<_> = text.split_whitespace().collect();
-    let mut text = words.join(" ");
-    text.truncate(text.floor_char_boundary(2048));
-    text
-}
-
-fn strip_tags(html: &str) -> String {
-    let mut text = String::new();
-    let mut inside = false;
-    for c in html.chars() {
-        match c {
-            '<' => inside = true,
-            '>' if inside => {
-                inside = false;
-                text.push(' ');
-            }
-            c if !inside => text.push(c),
-            _ => {}
-        }
-    }
-    text
 }

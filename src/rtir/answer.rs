@@ -1,0 +1,235 @@
+//! What RT's answers say: the judgement of each, without the exchange that brought it.
+
+use std::time::Duration;
+
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{HeaderMap, RETRY_AFTER, SET_COOKIE};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::error::{Error, Flaw, Operation};
+use super::wire::{Page, RtQueue, ShownKey, Ticket};
+use crate::outcome::RtAnswer;
+use crate::ticket::{AlertKey, RtQueueName, TicketId};
+
+/// The longest text that is shown of an answer, in bytes.
+const MAX_MESSAGE_BYTES: usize = 2048;
+
+/// An answer, whole.
+pub struct Answer {
+    pub(super) http_status: u16,
+    /// `name=value` of each cookie set, joined as a request sends them.
+    pub(super) cookies: Option<SecretString>,
+    retry_after: Option<Duration>,
+    body: Vec<u8>,
+    /// What must not be shown, should RT (or who stands before it) repeat the request.
+    secrets: Vec<SecretString>,
+}
+
+/// A ticket as the search shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The ticket.
+    pub id: TicketId,
+    /// The ticket that it is merged into, or itself.
+    pub effective_id: TicketId,
+    /// It shows its key. One that shows no such field was moved to an RT queue without it.
+    pub shows_key: bool,
+    /// Its subject.
+    pub subject: String,
+}
+
+impl Answer {
+    /// An answer as it came.
+    pub fn new(http_status: u16, headers: &HeaderMap, body: Vec<u8>) -> Self {
+        let (cookies, retry_after) = (cookies(headers), retry_after(headers));
+        Self { http_status, cookies, retry_after, body, secrets: Vec::new() }
+    }
+
+    /// The answer, of which nothing is shown that has one of `secrets` in it.
+    pub fn without(mut self, secrets: &[SecretString]) -> Self {
+        self.secrets.extend_from_slice(secrets);
+        self
+    }
+
+    /// The answer as an error of `operation`.
+    pub fn into_error(self, operation: Operation) -> Error {
+        if self.http_status == 401 {
+            return Error::Credentials(operation);
+        }
+        let answer = RtAnswer { http_status: self.http_status, message: self.message() };
+        Error::Status { operation, answer, retry_after: self.retry_after }
+    }
+
+    /// RT's own words: the `message` of its JSON, else the text with tags stripped; at most 2 KiB on one line.
+    pub fn message(&self) -> String {
+        #[derive(Deserialize)]
+        struct Message {
+            message: String,
+        }
+        let text = match serde_json::from_slice(&self.body) {
+            Ok(Message { message }) => self.hide_secrets(message),
+            Err(_) => strip_tags(&self.hide_secrets(String::from_utf8_lossy(&self.body).into_owned())),
+        };
+        let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+        let mut text = words.collect::<Vec<_>>().join(" ");
+        text.truncate(text.floor_char_boundary(MAX_MESSAGE_BYTES));
+        text
+    }
+
+    /// That RT answers and takes the credentials.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn well(self, operation: Operation) -> Result<(), Error> {
+        self.json(operation, 200).map(|IgnoredAny| ())
+    }
+
+    /// That `rt_queue`, which was looked at, takes tickets of the user.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn takes_tickets(self, rt_queue: &RtQueueName) -> Result<(), Error> {
+        let flaw = |what| Error::RtQueue { rt_queue: rt_queue.clone(), what };
+        if matches!(self.http_status, 403 | 404) {
+            return Err(flaw("does not exist, or the service user may not see it"));
+        }
+        let queue: RtQueue = self.json(Operation::Look, 200)?;
+        match (queue.enabled(), queue.takes_tickets()) {
+            (true, true) => Ok(()),
+            (false, _) => Err(flaw("is disabled")),
+            (true, false) => Err(flaw("takes no ticket of the service user")),
+        }
+    }
+
+    /// The ticket that was created. Its id is the proof, never the status alone.
+    ///
+    /// # Errors
+    /// RT did not say that it made one. By the error's class it may have, all the same.
+    pub fn created(self) -> Result<TicketId, Error> {
+        let operation = Operation::Create;
+        let made: Ticket = self.json(operation, 201)?;
+        made.id().ok_or_else(|| Error::Answer { operation, what: "201 without a ticket id".to_owned() })
+    }
+
+    /// The tickets on one page of a search for `key`: the hits, and how many there are with those of other keys, which
+    /// RT's search takes for equal.
+    ///
+    /// # Errors
+    /// RT did not search.
+    pub fn hits(self, key: &AlertKey) -> Result<(Vec<Hit>, usize), Error> {
+        let Page::<Ticket> { items } = self.json(Operation::Find, 200)?;
+        let hits = items.iter().filter_map(|item| Hit::of(item, key).transpose()).collect::<Result<_, _>>()?;
+        Ok((hits, items.len()))
+    }
+
+    /// The ticket that was read, or the one that it is merged into.
+    ///
+    /// # Errors
+    /// It may not be seen, is deleted, or RT did not answer.
+    pub fn ticket(self, asked: TicketId) -> Result<Ticket, Error> {
+        match self.http_status {
+            403 => return Err(Error::Unproven { ticket: asked, flaw: Flaw::NotVisible }),
+            404 => return Err(Error::Gone(asked)),
+            _ => {}
+        }
+        let shown: Ticket = self.json(Operation::Read, 200)?;
+        // The search leaves such a ticket out.
+        if shown.is_deleted() { Err(Error::Gone(asked)) } else { Ok(shown) }
+    }
+
+    /// Why a merge did not come about, by the answer to it: RT answers 200 even when it refuses.
+    pub fn no_merge(self) -> Error {
+        let operation = Operation::Merge;
+        match self.http_status {
+            429 | 502..=504 => self.into_error(operation),
+            _ => Error::Answer { operation, what: self.message() },
+        }
+    }
+
+    /// The body as JSON, if the status is `wanted`.
+    pub(super) fn json<T: DeserializeOwned>(self, operation: Operation, wanted: u16) -> Result<T, Error> {
+        if self.http_status != wanted {
+            return Err(match self.http_status {
+                // A success that is not the one asked for: who answered is not RT.
+                200..=299 => Error::Answer { operation, what: format!("HTTP status {}", self.http_status) },
+                _ => self.into_error(operation),
+            });
+        }
+        serde_json::from_slice(&self.body).map_err(|error| Error::Answer { operation, what: misfit(&error) })
+    }
+
+    fn hide_secrets(&self, text: String) -> String {
+        let secrets = self.secrets.iter().map(ExposeSecret::expose_secret).filter(|secret| !secret.is_empty());
+        secrets.fold(text, |text, secret| text.replace(secret, "[secret]"))
+    }
+}
+
+impl Hit {
+    /// `ticket` as a hit for `key`; `None` if it has another key, which RT's search takes for equal.
+    fn of(ticket: &Ticket, key: &AlertKey) -> Result<Option<Self>, Error> {
+        let shows_key = ticket.has_key(key);
+        if !shows_key && ticket.key() != ShownKey::NoField {
+            return Ok(None);
+        }
+        let (Some(id), Some(effective_id)) = (ticket.id(), ticket.effective_id()) else {
+            let what = "a ticket without id or EffectiveId".to_owned();
+            return Err(Error::Answer { operation: Operation::Find, what });
+        };
+        Ok(Some(Self { id, effective_id, shows_key, subject: ticket.subject().to_owned() }))
+    }
+
+    /// Whether it is merged into another.
+    pub fn is_merged(&self) -> bool {
+        self.id != self.effective_id
+    }
+
+    /// Whether it has to be the only one: it shows the key and is not merged into another.
+    pub fn is_double(&self) -> bool {
+        self.shows_key && !self.is_merged()
+    }
+}
+
+/// RT's session cookie is taken as it is: its name holds RT's name and port, and RT may mark it `Secure` although the
+/// relay reaches RT over plain HTTP behind its web server, where a cookie jar would not send it.
+fn cookies(headers: &HeaderMap) -> Option<SecretString> {
+    let headers = headers.get_all(SET_COOKIE).iter();
+    let pairs: Vec<_> = headers.filter_map(|header| header.to_str().ok()?.split(';').next()).collect();
+    (!pairs.is_empty()).then(|| pairs.join("; ").into())
+}
+
+/// Seconds or a date. Source: RFC 9110, section 10.2.3.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = rfc2822::parse(text).ok()?.timestamp();
+    let wait = date.duration_since(Timestamp::now());
+    Duration::try_from(wait.max(SignedDuration::ZERO)).ok()
+}
+
+/// Where a body stops making sense. Not in serde's words, which quote the body at any length.
+fn misfit(error: &serde_json::Error) -> String {
+    let what = if error.is_data() { "its JSON is not what was asked for" } else { "it is not JSON" };
+    format!("{what}, from line {} column {} on", error.line(), error.column())
+}
+
+fn strip_tags(html: &str) -> String {
+    let mut text = String::new();
+    let mut inside = false;
+    for c in html.chars() {
+        match c {
+            '<' => inside = true,
+            '>' if inside => {
+                inside = false;
+                text.push(' ');
+            }
+            c if !inside => text.push(c),
+            _ => {}
+        }
+    }
+    text
+}

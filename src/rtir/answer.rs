@@ -149,7 +149,7 @@ impl Answer {
         }
     }
 
-    /// The body as JSON, if the status is `wanted`.
+    /// The JSON object in the body, if the status is `wanted`.
     pub(super) fn json<T: DeserializeOwned>(self, operation: Operation, wanted: u16) -> Result<T, Error> {
         if self.http_status != wanted {
             return Err(match self.http_status {
@@ -157,6 +157,10 @@ impl Answer {
                 200..=299 => Error::Answer { operation, what: format!("HTTP status {}", self.http_status) },
                 _ => self.into_error(operation),
             });
+        }
+        // serde takes an array for a struct, its items by their places.
+        if self.body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Error::Answer { operation, what: "it is no JSON object".to_owned() });
         }
         serde_json::from_slice(&self.body).map_err(|error| Error::Answer { operation, what: misfit(&error) })
     }

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::ticket::{ALERT_ID_FIELD, AlertKey, EmailAddress, NewTicket, TicketId};
 
@@ -95,22 +95,9 @@ pub(super) struct Condition {
     pub value: &'static str,
 }
 
-/// What is read of a ticket.
+/// A ticket as RT shows it: an object, never an array, which serde would take for a struct by the places of its items.
 #[derive(Deserialize)]
-pub struct Ticket {
-    id: Value,
-    #[serde(rename = "EffectiveId", default)]
-    effective_id: Value,
-    #[serde(rename = "Subject", default)]
-    subject: Option<String>,
-    /// `""` where the ticket's queue has no field that the user may see.
-    #[serde(rename = "CustomFields", default)]
-    custom_fields: Value,
-    #[serde(rename = "Status", default)]
-    status: Option<String>,
-    #[serde(rename = "Queue", default)]
-    queue: Value,
-}
+pub struct Ticket(Map<String, Value>);
 
 /// What a ticket shows of its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,26 +111,26 @@ pub(super) enum ShownKey {
 impl Ticket {
     /// Its id, if it shows one.
     pub fn id(&self) -> Option<TicketId> {
-        read_id(&self.id)
+        read_id(self.field("id"))
     }
 
     /// The ticket that this one is merged into, or itself.
     pub(super) fn effective_id(&self) -> Option<TicketId> {
-        read_id(&self.effective_id)
+        read_id(self.field("EffectiveId"))
     }
 
     pub(super) fn subject(&self) -> &str {
-        self.subject.as_deref().unwrap_or_default()
+        self.field("Subject").as_str().unwrap_or_default()
     }
 
     /// RT's status `deleted`.
     pub(super) fn is_deleted(&self) -> bool {
-        self.status.as_deref() == Some("deleted")
+        self.field("Status") == "deleted"
     }
 
     /// The id of the ticket's queue.
     pub(super) fn queue(&self) -> Option<u64> {
-        read_id(&self.queue).map(|id| id.0)
+        read_id(self.field("Queue")).map(|id| id.0)
     }
 
     /// Where reading the ticket `asked` for leads, if that is another: RT shows what it is merged into.
@@ -156,13 +143,18 @@ impl Ticket {
         matches!(self.key(), ShownKey::Values(values) if values.iter().any(|value| value == key.as_str()))
     }
 
+    /// What it shows of its key. `CustomFields` is `""` where its queue has no field that the user may see.
     pub(super) fn key(&self) -> ShownKey {
-        let fields = self.custom_fields.as_array().map(Vec::as_slice).unwrap_or_default();
+        let fields = self.field("CustomFields").as_array().map(Vec::as_slice).unwrap_or_default();
         let Some(field) = fields.iter().find(|field| field["name"] == ALERT_ID_FIELD) else {
             return ShownKey::NoField;
         };
         let values = field["values"].as_array().map(Vec::as_slice).unwrap_or_default();
         ShownKey::Values(values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect())
+    }
+
+    fn field(&self, name: &str) -> &Value {
+        self.0.get(name).unwrap_or(&Value::Null)
     }
 }
 

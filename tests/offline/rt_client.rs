@@ -889,7 +889,16 @@ async fn the_words_of_a_400_count() {
 async fn an_answer_of_another_site_is_no_answer_of_rt() {
     let rt = FakeRt::start();
     let client = client_for(&rt, &BY_TOKEN);
-    let bodies: [&str; 6] = ["<html>Welcome</html>", "", "[]", "null", r#"{"items":{}}"#, r#"{"items":[{"id":"1"}]}"#];
+    let bodies: [&str; 8] = [
+        "<html>Welcome</html>",
+        "",
+        "[]",
+        "[[]]",
+        "null",
+        r#"{"items":{}}"#,
+        r#"{"items":[{"id":"1"}]}"#,
+        r#"{"items":[["1","1","S",[{"name":"Alert ID","values":["alert-1"]}]]]}"#,
+    ];
     for body in bodies {
         rt.play(Op::Find, Fault::Instead(Answer::html(200, body)));
         let found = client.find(&key("alert-1")).await;

@@ -36,6 +36,8 @@ pub(super) struct Trial {
     pub uncertain: bool,
     /// The time that RT is given to finish such a ticket, before it is looked for.
     pub grace: Grace,
+    /// RT was asked to make a ticket.
+    pub asked: bool,
     /// Why the outcome of the last create is unknown. The next find tells whether it failed.
     pub unknown: Option<Diagnosis>,
     /// Its ticket is counted among those created.
@@ -54,6 +56,7 @@ impl Trial {
             made: None,
             uncertain: redelivered,
             grace: Grace::NotGiven,
+            asked: false,
             unknown: None,
             counted: false,
             history: Vec::new(),

@@ -140,7 +140,9 @@ impl<'a> Work<'a> {
         } else {
             if let Some(found) = self.unless_released(worker.find(&self.ticket.key)).await?? {
                 self.warn_of_other_platform(&found);
-                if self.trial.unknown.take().is_some() {
+                self.trial.unknown = None;
+                // RT did what it was asked, whatever it answered.
+                if self.trial.asked && !self.trial.counted {
                     self.succeeded();
                 }
                 return Ok((found.ticket, Done::Found));
@@ -155,6 +157,7 @@ impl<'a> Work<'a> {
                 return Err(Failure::Released);
             }
             // From here on nothing is given up: the answer has to be known.
+            self.trial.asked = true;
             *self.trial.made.insert(worker.create(self.ticket).await?)
         };
         match worker.verify(id, &self.ticket.key).await {

@@ -23,14 +23,14 @@ type Deed = fn(&FakeRt);
 type Switch = fn(&mut SetUp, bool);
 
 /// A relay of its own before a scripted RT.
-struct Scene {
-    rt: Arc<FakeRt>,
+pub struct Scene {
+    pub rt: Arc<FakeRt>,
     relay: Arc<Relay>,
     stop: CancellationToken,
 }
 
 impl Scene {
-    fn new(others: &[(&str, &str)]) -> Self {
+    pub fn new(others: &[(&str, &str)]) -> Self {
         Self::before(Arc::new(FakeRt::start()), others)
     }
 
@@ -50,7 +50,7 @@ impl Scene {
     }
 
     /// Begins with an alert.
-    fn start(&self, alert: &Value) -> JoinHandle<Fate> {
+    pub fn start(&self, alert: &Value) -> JoinHandle<Fate> {
         self.start_bytes(alerts::body(alert))
     }
 
@@ -87,7 +87,7 @@ impl Scene {
     }
 
     /// That there is exactly one unmerged ticket of each key, and no other.
-    fn assert_one_each(&self, keys: &[&str]) {
+    pub fn assert_one_each(&self, keys: &[&str]) {
         let mut found: Vec<_> = self.rt.unmerged().into_iter().map(|ticket| ticket.key).collect();
         found.sort();
         let mut expected: Vec<_> = keys.iter().map(|key| Some((*key).to_owned())).collect();
@@ -100,14 +100,14 @@ async fn fate(handled: JoinHandle<Fate>) -> Fate {
     tokio::time::timeout(DEADLINE, handled).await.expect("a fate in time").unwrap()
 }
 
-fn done(fate: &Fate) -> (u64, Done) {
+pub fn done(fate: &Fate) -> (u64, Done) {
     match fate {
         Fate::Done { ticket, how } => (*ticket, *how),
         other => panic!("not done: {other:?}"),
     }
 }
 
-fn dead_letter(fate: Fate) -> DeadLetter {
+pub fn dead_letter(fate: Fate) -> DeadLetter {
     match fate {
         Fate::DeadLetter(letter) => {
             leaks_no_secret(&format!("{letter:?} {}", letter.diagnosis));
@@ -123,7 +123,7 @@ fn answer(http_status: u16) -> Fault {
 
 /// The clock of a test's runtime. It stands still but in [`Clock::until`], and there it runs much faster than that of
 /// the wall: so that long waits are short, and nothing happens between two steps of a test.
-struct Clock {
+pub struct Clock {
     start: Instant,
     /// While a blocking task runs, tokio does not move the clock by itself whenever all tasks wait for a socket.
     _held: mpsc::Sender<()>,
@@ -131,12 +131,12 @@ struct Clock {
 
 impl Clock {
     /// No request may take longer: a dozen seconds of the wall's.
-    const TIMEOUT: [(&str, &str); 2] = [("RTIR_TIMEOUT", "10m"), ("SHUTDOWN_GRACE", "11m")];
+    pub const TIMEOUT: [(&str, &str); 2] = [("RTIR_TIMEOUT", "10m"), ("SHUTDOWN_GRACE", "11m")];
     /// Where a request has to time out.
     const SHORT_TIMEOUT: [(&str, &str); 3] =
         [("RTIR_TIMEOUT", "60s"), ("SHUTDOWN_GRACE", "2m"), ("RETRY_UNKNOWN_WAIT", "30s")];
 
-    fn stopped() -> Self {
+    pub fn stopped() -> Self {
         tokio::time::pause();
         let (held, end) = mpsc::channel::<()>();
         tokio::task::spawn_blocking(move || end.recv());
@@ -144,7 +144,7 @@ impl Clock {
     }
 
     /// Lets time pass until `probe` answers `Some`; at most five minutes of it.
-    async fn until<T>(&self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    pub async fn until<T>(&self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
         let (start, wall) = (Instant::now(), std::time::Instant::now());
         loop {
             if let Some(found) = probe() {
@@ -157,7 +157,7 @@ impl Clock {
         }
     }
 
-    async fn fate(&self, handled: JoinHandle<Fate>) -> Fate {
+    pub async fn fate(&self, handled: JoinHandle<Fate>) -> Fate {
         self.until("a fate", || handled.is_finished().then_some(())).await;
         handled.await.unwrap()
     }
@@ -292,7 +292,7 @@ async fn what_rt_refuses_while_a_look_at_it_fails_is_held() {
 
 impl Scene {
     /// As `handle`, where the clock stands still.
-    async fn handle_on(&self, clock: &Clock, id: &str) {
+    pub async fn handle_on(&self, clock: &Clock, id: &str) {
         done(&clock.fate(self.start(&alerts::ssl(id))).await);
     }
 }

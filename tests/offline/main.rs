@@ -14,4 +14,5 @@ mod mapping;
 mod properties;
 mod rt_client;
 mod secrets;
+mod statuses;
 mod ticket;

@@ -6,13 +6,14 @@
 //! - `rt_state`: whether RT is well. `letter_state`: whether dead letters can be stored. `outage`: what is down, since
 //!   when, as both say it. `gate`: the first create runs alone, until it is proven that tickets are found. `turns`: one
 //!   key at a time. `workers`: so many requests to RT at a time, each worker with its session.
-//! - [`Service`]: consumes, spawns a task for each delivery, settles each in one place (`settle`); [`Status`] is what
-//!   its loop says of itself.
+//! - [`Service`]: consumes, spawns a task for each delivery, in which `panics` are caught, and settles each in one place
+//!   (`settle`); [`Status`] is what its loop says of itself.
 
 mod gate;
 mod handle;
 mod letter_state;
 mod outage;
+mod panics;
 mod prepare;
 mod rt_state;
 mod run;

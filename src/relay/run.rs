@@ -1,23 +1,22 @@
 //! The loop: connect, consume, one task for each delivery, until asked to stop.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error_span, field, info, warn};
 
-use super::handle::{Handled, Message, Relay};
+use super::handle::{Message, Relay};
 use super::letter_state::LetterState;
 use super::outage::Outage;
+use super::panics::caught;
 use super::status::{State, Status, next_beat};
 use super::work::unless;
 use crate::amqp::{self, Broker, Consumer, DeadLetters, Delivery};
 use crate::config::{Config, Rtir};
 use crate::metrics::Metrics;
-use crate::outcome::{DeadLetter, Diagnosis, Fate, PausedBy, Reason};
+use crate::outcome::{Diagnosis, PausedBy};
 use crate::retry::Policy;
 use crate::rtir;
 
@@ -239,8 +238,8 @@ impl Service {
             content_type: delivery.content_type(),
             redelivered: delivery.was_delivered_before(),
         };
-        let handled = AssertUnwindSafe(self.relay.handle(message, &released)).catch_unwind().await;
-        self.settle(&delivery, &handled.unwrap_or_else(|_| panicked()), &released).await;
+        let handled = caught(self.relay.handle(message, &released)).await;
+        self.settle(&delivery, &handled, &released).await;
     }
 }
 
@@ -249,17 +248,6 @@ enum End {
     Stopped,
     Paused(PausedBy),
     Lost,
-}
-
-fn panicked() -> Handled {
-    let diagnosis = Diagnosis {
-        what: "The relay failed on this alert".to_owned(),
-        why: "a fault of the relay itself; its log says where".to_owned(),
-        cure: "Report it with the alert and that log, and replay the alert with a relay in which it is mended"
-            .to_owned(),
-    };
-    let letter = Box::new(DeadLetter::unasked(Reason::Panicked, None, diagnosis));
-    Handled { alert_type: None, detected_at: None, fate: Fate::DeadLetter(letter) }
 }
 
 fn warn_of_plain_http(rtir: &Rtir) {

@@ -1,0 +1,70 @@
+//! A panic over one alert: caught, so that the alert is dead-lettered rather than delivered again and again.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+
+use super::handle::Handled;
+use crate::outcome::{DeadLetter, Diagnosis, Fate, Reason};
+
+/// What `handling` makes of its alert; a dead letter, if it panics. All that it holds of what is shared it holds by
+/// guards, and so gives it back either way.
+pub(super) fn caught(handling: impl Future<Output = Handled>) -> impl Future<Output = Handled> {
+    AssertUnwindSafe(handling).catch_unwind().map(|handled| handled.unwrap_or_else(|_| panicked()))
+}
+
+fn panicked() -> Handled {
+    let diagnosis = Diagnosis {
+        what: "The relay failed on this alert".to_owned(),
+        why: "a fault of the relay itself; its log says where".to_owned(),
+        cure: "Report it with the alert and that log, and replay the alert with a relay in which it is mended"
+            .to_owned(),
+    };
+    let letter = Box::new(DeadLetter::unasked(Reason::Panicked, None, diagnosis));
+    Handled { alert_type: None, detected_at: None, fate: Fate::DeadLetter(letter) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::{Config, Environment};
+    use crate::metrics::Metrics;
+    use crate::relay::gate::Gate;
+    use crate::relay::turns::Turns;
+    use crate::relay::workers::Workers;
+    use crate::rtir::Client;
+    use crate::ticket::AlertKey;
+
+    fn client() -> Client {
+        let settings = [("AMQP_URL", "amqp://x"), ("RTIR_URL", "http://localhost"), ("RTIR_TOKEN", "x")];
+        let environment: Environment =
+            settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+        let config = Config::load(&environment).expect("a valid configuration");
+        Client::new(Arc::new(config.rtir), Arc::new(Metrics::default())).expect("a client")
+    }
+
+    #[tokio::test]
+    async fn a_panic_dead_letters_the_alert_and_gives_back_all_that_it_held() {
+        let (turns, workers, gate) = (Turns::default(), Workers::new(client(), 1), Gate::default());
+        let key = AlertKey::new(None, "alert-1");
+        let handled = caught(async {
+            let _turn = turns.take(&key).await;
+            let _worker = workers.get().await;
+            let _pass = gate.enter().await;
+            assert!(turns.take(&key).now_or_never().is_none(), "held");
+            assert!(workers.get().now_or_never().is_none(), "held");
+            assert!(gate.enter().now_or_never().is_none(), "held");
+            tokio::task::yield_now().await;
+            panic!("as this test wants it");
+        })
+        .await;
+        let Fate::DeadLetter(letter) = handled.fate else { panic!("{:?}", handled.fate) };
+        assert_eq!((letter.reason, letter.key), (Reason::Panicked, None));
+
+        assert!(turns.take(&key).now_or_never().is_some(), "given back");
+        assert!(workers.get().now_or_never().is_some(), "given back");
+        assert!(gate.enter().now_or_never().is_some(), "given back");
+    }
+}

@@ -1,6 +1,6 @@
 # One word for each job; README and CONTRIBUTING explain them. All of them install what they need (Debian, Ubuntu).
 SHELL := /bin/bash
-.PHONY: demo test test-offline test-live faults lint tools figures
+.PHONY: demo test test-offline test-live faults fuzz lint tools figures
 
 # Shows the relay at work on a real RabbitMQ and a real RT. KEEP=1 leaves it up.
 demo:
@@ -25,8 +25,20 @@ faults:
 	cargo test --locked --test faults --no-run
 	tests/servers/with-servers cargo test --locked --test faults
 
+# Looks for SECONDS with each target for what breaks the relay; see tests/fuzz/README.md.
+SECONDS ?= 60
+FUZZ := RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none
+FUZZ_FOR = -dict=tests/fuzz/json.dict -max_len=16384 -timeout=10 -max_total_time=$(SECONDS)
+fuzz:
+	@tests/servers/install g++
+	@command -v cargo-fuzz >/dev/null || cargo install --locked --version 0.13.2 cargo-fuzz
+	@mkdir -p tests/fuzz/found/{alert,rt_answer}
+	$(FUZZ) alert tests/fuzz/{found,corpus}/alert tests/fixtures/alerts -- $(FUZZ_FOR)
+	$(FUZZ) rt_answer tests/fuzz/{found,corpus}/rt_answer tests/fixtures/rt -- $(FUZZ_FOR)
+
 lint: tools
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 	cargo machete

@@ -8,6 +8,7 @@ mod support;
 mod alert;
 mod command;
 mod config;
+mod corpus;
 mod handle;
 mod health;
 mod mapping;

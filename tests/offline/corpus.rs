@@ -1,0 +1,39 @@
+//! What the fuzzer looks for holds for what it has found before, and for the fixtures.
+
+use std::path::Path;
+
+#[path = "../fuzz/checks.rs"]
+mod checks;
+
+/// Checks every file of `directory`, which has at least `least`.
+fn replay(directory: &str, least: usize, check: fn(&[u8])) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(directory);
+    let entries = std::fs::read_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= least, "{} files in {}", files.len(), path.display());
+    for file in files {
+        // Captured, and so shown with the file that fails.
+        println!("{}", file.display());
+        check(&std::fs::read(file).unwrap());
+    }
+}
+
+#[test]
+fn every_message_found_by_fuzzing_is_a_ticket_or_a_dead_letter() {
+    replay("fuzz/corpus/alert", 10, checks::alert);
+    replay("fixtures/alerts", 10, checks::alert);
+}
+
+#[test]
+fn every_answer_found_by_fuzzing_is_understood_or_an_error_that_can_be_shown() {
+    replay("fuzz/corpus/rt_answer", 10, checks::rt_answer);
+    replay("fixtures/rt", 10, checks::rt_answer);
+}
+
+#[test]
+fn a_message_of_any_size_is_a_ticket_or_a_dead_letter() {
+    for bytes in [1024 * 1024, 1024 * 1024 + 1] {
+        checks::alert(&vec![b'['; bytes]);
+        checks::alert(&[b"{\"id\":\"".as_slice(), &vec![b'x'; bytes - 9], b"\"}"].concat());
+    }
+}

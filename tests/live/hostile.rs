@@ -1,8 +1,11 @@
 //! Hostile alerts end as the contract says, and RT shows them as plain text.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::support::alerts;
+use crate::support::eventually::eventually;
 use crate::support::lab::{Scene, mail};
 
 /// Publishes `alerts` and gives back the tickets, which have to be one for each, in the order of their keys.
@@ -47,7 +50,7 @@ async fn hostile_ids_stay_apart_and_find_only_their_own_ticket() {
         scene.publish_alert(alert).await;
     }
     let found = async || (relay.count("\"outcome\":\"found\"") == ids.len()).then_some(());
-    crate::support::eventually::eventually("all found", found).await;
+    eventually("all found", found).await;
     scene.stop(relay).await;
     assert_eq!(scene.rt.tickets().await, tickets, "nothing new, nothing merged");
     scene.close().await;
@@ -159,5 +162,44 @@ async fn a_cloud_event_is_read_by_its_data() {
     scene.publish_with(&serde_json::to_vec(&event).unwrap(), properties).await;
     assert_eq!(scene.tickets(1).await[0].key.as_deref(), Some("of-the-alert"));
     scene.stop(relay).await;
+    scene.close().await;
+}
+
+/// A message that is no alert, unlike any other; every 34th is large.
+fn no_alert(number: usize) -> Vec<u8> {
+    let mut body = format!("{number} is no alert").into_bytes();
+    if number.is_multiple_of(34) {
+        body.resize(8 * 1024 * 1024, u8::try_from(number % 251).unwrap());
+    }
+    body
+}
+
+#[tokio::test]
+async fn memory_stays_bounded_whatever_arrives() {
+    const MESSAGES: usize = 1020;
+    const MIB: u64 = 1024 * 1024;
+    let scene = Scene::new("memory").await;
+    // It declares the queue, and finds it full afterwards.
+    scene.stop(scene.relay(&[]).await).await;
+    for number in 0..MESSAGES {
+        scene.publish(&no_alert(number)).await;
+    }
+    // At its finest level the log would take the memory.
+    let relay = scene.relay(&[("LOG", "info")]).await;
+    let (queue, all) = (scene.dead_letters_name(), u32::try_from(MESSAGES).unwrap());
+    eventually("all dead letters", async || (scene.ready(&queue).await == all).then_some(())).await;
+    let peak = relay.peak_memory();
+    scene.stop(relay).await;
+    scene.assert_queue_empty().await;
+    let mut numbers = HashSet::new();
+    for _ in 0..MESSAGES {
+        let letter = scene.take_dead_letter().await;
+        let digits = letter.body.iter().take_while(|byte| byte.is_ascii_digit());
+        let number = digits.fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));
+        assert!(letter.body == no_alert(number) && numbers.insert(number), "byte for byte, each once");
+        let large = letter.body.len() as u64 > MIB;
+        assert_eq!(letter.reason(), if large { "too_large" } else { "malformed_alert" });
+    }
+    assert!(peak < 128 * MIB, "{} MiB", peak / MIB);
     scene.close().await;
 }

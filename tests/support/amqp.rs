@@ -113,11 +113,16 @@ impl AmqpScene {
         eventually(&format!("{count} dead letters"), async || (self.ready(&queue).await == count).then_some(())).await;
         let mut letters = Vec::new();
         for _ in 0..count {
-            let options = BasicGetOptions { no_ack: true };
-            let message = self.channel.basic_get(queue.as_str().into(), options).await.unwrap().expect("a dead letter");
-            letters.push(Letter::of(message.delivery));
+            letters.push(self.take_dead_letter().await);
         }
         letters
+    }
+
+    /// Takes the next dead letter, which has to be there.
+    pub async fn take_dead_letter(&self) -> Letter {
+        let options = BasicGetOptions { no_ack: true };
+        let message = self.channel.basic_get(self.dead_letters_name().into(), options).await.unwrap();
+        Letter::of(message.expect("a dead letter").delivery)
     }
 
     /// Asserts that the work queue is empty with nothing unacknowledged. No relay may be running.

@@ -51,6 +51,13 @@ impl RelayProcess {
         eventually(&format!("{text:?} in the log"), async || self.log().contains(text).then_some(())).await;
     }
 
+    /// The most memory that it has held at once so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+
     /// How often the log has `text`.
     pub fn count(&self, text: &str) -> usize {
         self.log.lock().unwrap().matches(text).count()

@@ -2,6 +2,10 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
+use crate::support::alerts;
+
 #[path = "../fuzz/checks.rs"]
 mod checks;
 
@@ -36,4 +40,8 @@ fn a_message_of_any_size_is_a_ticket_or_a_dead_letter() {
         checks::alert(&vec![b'['; bytes]);
         checks::alert(&[b"{\"id\":\"".as_slice(), &vec![b'x'; bytes - 9], b"\"}"].concat());
     }
+    // Each control character is written as six.
+    let person = json!({ "name": "\u{85}".repeat(4000), "email": "ada@water.example" });
+    let people = json!({ "entity": { "focal_points": vec![person; 100] }, "details": { "error": "\n".repeat(4000) } });
+    checks::alert(&alerts::body(&alerts::with(alerts::ssl("alert-1"), people)));
 }

@@ -198,6 +198,7 @@ async fn an_alert_that_rt_always_refuses_with_500_is_exhausted_alone() {
     let poison = scene.start(&alerts::ssl("poison"));
     let mut others = Vec::new();
     while !poison.is_finished() {
+        assert!(others.len() < 500, "it is never given up");
         others.push(format!("good-{}", others.len()));
         scene.handle_on(&clock, &others[others.len() - 1]).await;
     }

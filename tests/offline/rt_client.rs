@@ -9,12 +9,11 @@ use rtir_relay::outcome::Class;
 use rtir_relay::rtir::{BuildError, Client, Error, Flaw, Found, Kept, Operation};
 use rtir_relay::ticket::{AlertKey, EmailAddress, NewTicket, RtQueueName, Subject, TicketId};
 use serde_json::{Value, json};
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::secrets::Captured;
 use crate::support::eventually::DEADLINE;
 use crate::support::fake_rt::{Answer, FakeRt, Fault, INVESTIGATIONS, Op, PASSWORD, Request, SetUp, TOKEN, USER};
+use crate::support::tls::Authority;
 
 /// Settings with a token instead of a password.
 const BY_TOKEN: [(&str, &str); 3] = [("RTIR_USERNAME", ""), ("RTIR_PASSWORD", ""), ("RTIR_TOKEN", TOKEN)];
@@ -763,27 +762,12 @@ async fn rt_may_say_how_long_it_wants_to_be_left_alone() {
 
 // --- TLS and proxies
 
-/// A certificate authority, and a server that it vouches for.
-fn authority() -> (String, Arc<ServerConfig>) {
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let pem = authority.self_signed(&authority_key).unwrap().pem();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let server_key = rcgen::KeyPair::generate().unwrap();
-    let server = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let certificate = server.signed_by(&server_key, &issuer).unwrap();
-    let key = PrivateKeyDer::try_from(server_key.serialize_der()).unwrap();
-    let tls = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate.into()], key).unwrap();
-    (pem, Arc::new(tls))
-}
-
 #[tokio::test]
 async fn an_authority_of_ones_own_is_trusted_when_named_and_only_then() {
-    let (pem, tls) = authority();
+    let authority = Authority::new();
     let file = std::env::temp_dir().join(format!("rtir-relay-ca-{}.pem", std::process::id()));
-    std::fs::write(&file, pem).unwrap();
-    let rt = FakeRt::start_with_tls(tls);
+    std::fs::write(&file, &authority.pem).unwrap();
+    let rt = FakeRt::start_with_tls(authority.certificate());
     client_for(&rt, &[("RTIR_CA_FILE", file.to_str().unwrap())]).look().await.unwrap();
 
     let others = rt.requests().len();

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::alerts;
 
-#[path = "../fuzz/checks.rs"]
+#[path = "../fuzz/targets/checks.rs"]
 mod checks;
 
 /// Checks every file of `directory`, which has at least `least`.

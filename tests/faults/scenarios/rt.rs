@@ -95,8 +95,6 @@ impl World {
             ("RTIR_PASSWORD_FILE", password.to_str().unwrap()),
             ("RTIR_TIMEOUT", "5s"),
             ("PAUSE_AFTER", "2s"),
-            // A session would outlive a changed password.
-            ("RTIR_SESSION_MAX_AGE", "5s"),
         ]
         .map(|(name, value)| (name, value.to_owned()));
         let others = super::answers::as_refs(&others);
@@ -110,7 +108,11 @@ impl World {
             Fault::Stopped => self.rt.stop().await,
             Fault::DatabaseStopped => self.postgresql.stop().await,
             Fault::Frozen => self.rt.freeze().await,
-            Fault::PasswordChanged => drop(admin(&["set-password", name, &self.other_password()])),
+            Fault::PasswordChanged => {
+                admin(&["set-password", name, &self.other_password()]);
+                // RT goes on with sessions that are logged in.
+                admin(&["delete-sessions", name]);
+            }
             Fault::CertificateUntrusted => self.front.show(Authority::new().certificate()),
             Fault::RightRevoked => drop(admin(&["revoke", name, "CreateTicket", name])),
             Fault::QueueDisabled => drop(admin(&["disable-queue", name])),

@@ -30,7 +30,9 @@ pub async fn killed(form: Form) -> Row {
     let mut resumed = Resumed::default();
     for kill in 1..=kills {
         rt.has_tickets(alerts * kill / (kills + 1)).await;
+        rt.holds_creates().await;
         broker.kill().await;
+        rt.goes_on();
         relay.logs("connecting anew").await;
         broker.start().await;
         resumed.next_ticket_after(Instant::now(), &rt).await;

@@ -9,7 +9,7 @@ use crate::support::fake_rt::FakeRt;
 use crate::support::servers::Server;
 
 pub async fn leader_killed(form: Form) -> Row {
-    let (kills, alerts) = form.of((1, 200), (3, 1200));
+    let (kills, alerts) = form.of((1, 120), (3, 600));
     let first = Server::rabbitmq().await;
     let nodes = [first.rabbitmq_beside().await, first.rabbitmq_beside().await, first];
     let mut urls = Vec::new();
@@ -17,18 +17,19 @@ pub async fn leader_killed(form: Form) -> Row {
         urls.push(node.amqp_url().await);
     }
     let rt = FakeRt::start();
-    // Finding the leader takes a while.
-    rt.takes(LATENCY * 4);
+    rt.takes(LATENCY);
     let list = urls.join(",");
     let mut stage = Stage::scripted(&urls[0], "cluster", &rt, &[("AMQP_URL", &list)]).await;
     let relays = [stage.relay().await, stage.relay().await];
     stage.publish(alerts).await;
     let mut resumed = Resumed::default();
     for kill in 1..=kills {
+        rt.has_tickets(alerts * kill / (kills + 1)).await;
+        rt.holds_creates().await;
         let leader = leader(&nodes, &stage.amqp.amqp_queue()).await;
-        rt.has_tickets(alerts * (kill - 1) / kills + 10).await;
         nodes[leader].kill().await;
         let killed = Instant::now();
+        rt.goes_on();
         rt.has_tickets(rt.tickets().len() + 20).await;
         resumed.0.push(longest_gap(&rt, killed));
         nodes[leader].start().await;

@@ -18,7 +18,7 @@ pub async fn at_any_moment(form: Form) -> Row {
     stage.publish(alerts).await;
     let mut random = Random::new();
     // An alert takes three requests or four.
-    let most = alerts / kills * 6;
+    let most = alerts / kills * 4;
     for _ in 0..kills {
         let relay = stage.start(&[]);
         assert!(rt.reaches(rt.requests_so_far() + 1 + random.below(most)).await, "there is work left at each kill");

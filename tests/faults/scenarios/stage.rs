@@ -7,7 +7,7 @@ use super::{Resumed, Tally};
 use crate::support::alerts;
 use crate::support::amqp::AmqpScene;
 use crate::support::eventually::eventually;
-use crate::support::fake_rt::FakeRt;
+use crate::support::fake_rt::{FakeRt, Fault, Op};
 use crate::support::health::{address, get};
 use crate::support::relay_process::RelayProcess;
 
@@ -125,6 +125,19 @@ impl Stage {
 }
 
 impl FakeRt {
+    /// Holds every create from now on, and waits until there is one: so what takes a while to break is broken in the
+    /// middle of the work.
+    pub async fn holds_creates(&self) {
+        self.keep(Op::Create, Fault::FreezeBefore);
+        eventually("a create under way", async || (self.frozen() > 0).then_some(())).await;
+    }
+
+    /// Goes on with what it holds.
+    pub fn goes_on(&self) {
+        self.well();
+        self.thaw();
+    }
+
     /// Waits until it has `count` tickets.
     pub async fn has_tickets(&self, count: usize) {
         eventually(&format!("{count} tickets"), async || (self.tickets().len() >= count).then_some(())).await;

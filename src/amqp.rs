@@ -9,13 +9,17 @@ mod connect;
 mod consume;
 mod dead_letter;
 mod error;
+mod management;
+mod probe;
 mod publish;
 mod topology;
 
-pub use connect::Broker;
+pub use connect::{Address, Broker};
 pub use consume::{Consumer, Delivery};
 pub use dead_letter::{DeadLetters, NotStored};
-pub use error::Error;
+pub use error::{Error, REACH};
+pub use management::{Management, ManagementError, QueueFacts};
+pub use probe::Probe;
 pub use publish::{PublishError, Publisher};
 
 /// A message's properties, for those who publish.

@@ -10,7 +10,7 @@ mod secret;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use amqp::{Amqp, Topology, parse_uris};
+pub use amqp::{Amqp, Topology, parse_management_url, parse_uris};
 pub use environment::{Environment, Fault};
 pub use rtir::{Credentials, Rtir};
 pub use secret::{Secret, Unreadable as SecretUnreadable};

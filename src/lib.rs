@@ -11,6 +11,7 @@
 //! | [`outcome`] | what becomes of a delivery, and what an error means for it, as types. Pure |
 //! | [`mapping`] | from an alert to a ticket. Pure |
 //! | [`metrics`] | what is counted and measured |
+//! | [`reach`] | the way to a server: DNS, TCP, TLS |
 //! | [`retry`] | delays between attempts |
 //! | [`config`] | the environment as types |
 //! | [`rtir`] | RT over HTTP: look, find, create, verify |
@@ -31,6 +32,7 @@ pub mod health;
 pub mod mapping;
 pub mod metrics;
 pub mod outcome;
+pub mod reach;
 pub mod relay;
 pub mod retry;
 pub mod rtir;

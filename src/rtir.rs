@@ -5,13 +5,17 @@
 
 mod answer;
 mod client;
+mod diagnosis;
 mod error;
 mod http;
 mod session;
+mod survey;
 mod wire;
 
 pub use answer::{Answer, Hit};
 pub use client::{Client, Found, Kept};
-pub use error::{Error, Flaw, Operation};
+pub use diagnosis::REACH;
+pub use error::{Error, Flaw, Obstacle, Operation, QueueFlaw};
 pub use http::BuildError;
+pub use survey::{Lifecycle, Reached, Surveyed, Way};
 pub use wire::{Ticket, create_ticket};

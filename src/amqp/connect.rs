@@ -1,5 +1,6 @@
 //! Connecting to one of the brokers.
 
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties};
 use secrecy::ExposeSecret;
 use tracing::{debug, warn};
@@ -27,6 +28,42 @@ pub struct Broker {
     next: AtomicUsize,
 }
 
+/// One of the brokers. Its password is not shown.
+pub struct Address(AMQPUri);
+
+impl Address {
+    /// Its host.
+    pub fn host(&self) -> &str {
+        &self.0.authority.host
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.0.authority.port
+    }
+
+    /// Its vhost.
+    pub fn vhost(&self) -> &str {
+        &self.0.vhost
+    }
+
+    /// The user to log in as.
+    pub fn user(&self) -> &str {
+        &self.0.authority.userinfo.username
+    }
+
+    /// Whether it is spoken to by TLS.
+    pub fn is_by_tls(&self) -> bool {
+        self.0.scheme == AMQPScheme::AMQPS
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} vhost {:?}", self.host(), self.port(), self.vhost())
+    }
+}
+
 impl Broker {
     /// The brokers of `settings`.
     pub fn new(settings: Arc<Amqp>) -> Self {
@@ -38,27 +75,34 @@ impl Broker {
         &self.settings
     }
 
-    /// A connection for `purpose`, to the first broker that gives one. The URL is read anew, since it may stand in a
-    /// file that an operator changes.
+    /// The brokers that `AMQP_URL` lists. It is read anew, since it may stand in a file that an operator changes.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no such list.
+    pub fn addresses(&self) -> Result<Vec<Address>, Error> {
+        let list = self.settings.url.read().map_err(|error| Error::Settings(format!("AMQP_URL_FILE: {error}")))?;
+        let uris = parse_uris(list.expose_secret()).map_err(|cause| Error::Settings(format!("AMQP_URL: {cause}")))?;
+        Ok(uris.into_iter().map(Address).collect())
+    }
+
+    /// A connection for `purpose`, to the first broker that gives one.
     ///
     /// # Errors
     /// No broker gives one; the error is that of the last.
     pub async fn connect(&self, purpose: &str) -> Result<Connection, Error> {
-        let list = self.settings.url.read().map_err(|error| Error::Settings(format!("AMQP_URL_FILE: {error}")))?;
-        let mut uris =
-            parse_uris(list.expose_secret()).map_err(|cause| Error::Settings(format!("AMQP_URL: {cause}")))?;
-        uris.sort_by_cached_key(|uri| self.order.hash_one((&uri.authority.host, uri.authority.port, &uri.vhost)));
-        let limit = if uris.len() > 1 { CONNECT_TIMEOUT } else { CALL_TIMEOUT };
+        let mut addresses = self.addresses()?;
+        addresses.sort_by_cached_key(|address| self.order.hash_one((address.host(), address.port(), address.vhost())));
+        let limit = if addresses.len() > 1 { CONNECT_TIMEOUT } else { CALL_TIMEOUT };
         let first = self.next.load(Ordering::Relaxed);
         let mut last_error = Error::Settings("AMQP_URL names no broker".to_owned());
-        for index in (first..).take(uris.len()).map(|index| index % uris.len()) {
-            match self.connect_to(uris[index].clone(), purpose, limit).await {
+        for index in (first..).take(addresses.len()).map(|index| index % addresses.len()) {
+            match self.connect_to(&addresses[index], purpose, limit).await {
                 Ok(connection) => {
                     self.next.store(index, Ordering::Relaxed);
                     return Ok(connection);
                 }
                 Err(error) => {
-                    if uris.len() > 1 {
+                    if addresses.len() > 1 {
                         warn!("{error}; trying the next broker");
                     }
                     last_error = error;
@@ -68,8 +112,14 @@ impl Broker {
         Err(last_error)
     }
 
-    async fn connect_to(&self, mut uri: AMQPUri, purpose: &str, limit: Duration) -> Result<Connection, Error> {
-        let doing = format!("connecting to {}:{} vhost {:?}", uri.authority.host, uri.authority.port, uri.vhost);
+    pub(super) async fn connect_to(
+        &self,
+        address: &Address,
+        purpose: &str,
+        limit: Duration,
+    ) -> Result<Connection, Error> {
+        let doing = format!("connecting to {address}");
+        let mut uri = address.0.clone();
         let heartbeat = self.settings.heartbeat.as_secs().clamp(1, u64::from(u16::MAX));
         uri.query.heartbeat = uri.query.heartbeat.or(u16::try_from(heartbeat).ok());
         let name = format!("rtir-relay {purpose}");

@@ -42,16 +42,17 @@ impl NotStored {
     /// The error with what mends it.
     pub fn diagnosis(&self) -> Diagnosis {
         let cure = match &self.0 {
-            PublishError::Unroutable { .. } => {
-                "Unless it is declared again, bind AMQP_DEAD_LETTER_QUEUE to it with #".to_owned()
+            PublishError::Unroutable { .. } => "Unless it is declared again, bind AMQP_DEAD_LETTER_QUEUE to it with #",
+            PublishError::NoExchange(_) => "It is declared again",
+            PublishError::Refused(_) => "Take dead letters out of that queue, or raise its limit",
+            PublishError::Blocked => "Free memory or disk on the broker, or raise its limits",
+            PublishError::Unconfirmed | PublishError::HeadersTooLarge(_) => "See the broker's log",
+            PublishError::Broker(error) => {
+                let cause = error.diagnosis();
+                return Diagnosis { what: format!("dead letters cannot be stored, {}", cause.what), ..cause };
             }
-            PublishError::NoExchange(_) => "It is declared again".to_owned(),
-            PublishError::Refused(_) => "Take dead letters out of that queue, or raise its limit".to_owned(),
-            PublishError::Blocked => "Free memory or disk on the broker, or raise its limits".to_owned(),
-            PublishError::Unconfirmed | PublishError::HeadersTooLarge(_) => "See the broker's log".to_owned(),
-            PublishError::Broker(error) => error.diagnosis().cure,
         };
-        Diagnosis { what: "Dead letters cannot be stored".to_owned(), why: self.0.to_string(), cure }
+        Diagnosis::other("dead letters cannot be stored", self.0.to_string(), cure)
     }
 }
 

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use lapin::ErrorKind;
-use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
+use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPHardError, AMQPSoftError};
 
-use crate::outcome::Diagnosis;
+use crate::outcome::{Diagnosis, Trouble};
+use crate::reach::{self, tls};
 
 /// How long any single call to the broker may take. lapin itself waits for ever.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,45 +63,118 @@ impl Error {
         }
     }
 
+    /// What the broker says by its own codes.
+    fn protocol(&self) -> Option<&AMQPError> {
+        let Self::Call { source, .. } = self else { return None };
+        let ErrorKind::ProtocolError(error) = source.kind() else { return None };
+        Some(error)
+    }
+
+    fn is_soft(&self, wanted: &AMQPSoftError) -> bool {
+        self.protocol().is_some_and(|error| matches!(error.kind(), AMQPErrorKind::Soft(soft) if soft == wanted))
+    }
+
     /// Whether what was asked for is not there.
     pub(super) fn is_not_found(&self) -> bool {
-        let Self::Call { source, .. } = self else { return false };
-        let ErrorKind::ProtocolError(error) = source.kind() else { return false };
-        matches!(error.kind(), AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND))
+        self.is_soft(&AMQPSoftError::NOTFOUND)
+    }
+
+    /// Whether the broker found one thing wrong with what it would else have done.
+    pub(super) fn is_precondition(&self) -> bool {
+        self.is_soft(&AMQPSoftError::PRECONDITIONFAILED)
+    }
+
+    /// Whether the broker took the credentials and refuses the vhost.
+    pub fn is_about_vhost(&self) -> bool {
+        let hard = |error: &AMQPError| matches!(error.kind(), AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED));
+        self.protocol().is_some_and(hard)
     }
 
     /// The error with what mends it.
     pub fn diagnosis(&self) -> Diagnosis {
-        let cure = match self {
-            Self::Settings(_) => "Mend the setting",
-            Self::Absent(_) => "Let an operator declare it, or set AMQP_TOPOLOGY=declare",
-            Self::Cancelled => "See the broker's log",
-            Self::Timeout { .. } => "Check that the broker is well, and host and port in AMQP_URL",
-            Self::Call { source, .. } => cure(source),
-        };
-        Diagnosis { what: "The broker cannot be used".to_owned(), why: self.to_string(), cure: cure.to_owned() }
+        match self {
+            Self::Settings(why) => Diagnosis::other("the broker's settings cannot be used", why, "Mend the setting"),
+            Self::Absent(what) => Diagnosis::of(
+                Trouble::InvalidQueue,
+                "looking at the broker failed",
+                format!("{what} does not exist"),
+                "Let an operator declare it, or set AMQP_TOPOLOGY=declare",
+            ),
+            Self::Cancelled => Diagnosis::other(
+                "consuming failed",
+                "the broker cancelled it, as when the queue is deleted",
+                "See the broker's log",
+            ),
+            Self::Timeout { doing, limit } => Diagnosis::of(
+                Trouble::ServerUnreachable,
+                format!("{doing} failed"),
+                format!("no answer in {limit:?}"),
+                "Check that the broker is well, host and port in AMQP_URL, and the firewalls in between",
+            ),
+            Self::Call { doing, source } => diagnosis_of_call(format!("{doing} failed"), source),
+        }
     }
 }
 
-fn cure(error: &lapin::Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::ProtocolError(error) => match error.kind() {
-            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
-                "Check user and password in AMQP_URL, and the user's rights on what is named"
-            }
-            AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) => "Declare what is named, or set AMQP_TOPOLOGY=declare",
-            AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => "Mend what is named on the broker",
-            AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
-                "Check the vhost in AMQP_URL (the default one is /%2f) and the user's permission on it"
-            }
-            _ => "See the broker's log",
+/// The settings that lead to the broker.
+pub const REACH: reach::Settings =
+    reach::Settings { url: "AMQP_URL", ca_file: "AMQP_CA_FILE", schemes: ["amqps://", "amqp://"] };
+
+fn diagnosis_of_call(what: String, source: &lapin::Error) -> Diagnosis {
+    let why = cause(source);
+    match source.kind() {
+        ErrorKind::ProtocolError(error) => diagnosis_of_protocol(what, why, error),
+        ErrorKind::IOError(error) => match tls::Fault::find(error.as_ref()) {
+            Some(fault) => fault.diagnosis(what, None, &REACH),
+            None => unreachable(what, why),
         },
-        ErrorKind::IOError(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            "Check amqp:// or amqps://, the port in AMQP_URL, and AMQP_CA_FILE"
+        ErrorKind::ParsingError(_) => {
+            let cure = "Write amqps:// in AMQP_URL if it speaks TLS there, or check the port";
+            Diagnosis::of(Trouble::ServerUnreachable, what, why, cure)
         }
-        ErrorKind::ParsingError(_) => "Check amqp:// or amqps:// and the port in AMQP_URL",
-        _ => "Check that the broker runs, and host and port in AMQP_URL",
+        _ => unreachable(what, why),
     }
+}
+
+fn diagnosis_of_protocol(what: String, why: String, error: &AMQPError) -> Diagnosis {
+    match error.kind() {
+        AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) if is_refused_login(error) => {
+            Diagnosis::of(Trouble::AuthenticationFailed, what, why, "Check user and password in AMQP_URL")
+        }
+        AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
+            let cure = "Grant the user of AMQP_URL the right on what is named (rabbitmqctl set_permissions, or Admin > \
+                        Users in the management pages)";
+            Diagnosis::of(Trouble::MissingPermission, what, why, cure)
+        }
+        AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) => {
+            let cure = "Declare what is named, or set AMQP_TOPOLOGY=declare";
+            Diagnosis::of(Trouble::InvalidQueue, what, why, cure)
+        }
+        AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => {
+            Diagnosis::of(Trouble::InvalidQueue, what, why, "Mend what is named on the broker")
+        }
+        AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
+            let cure = "Check the vhost in AMQP_URL (the default one is /%2f), and grant the user permissions on it \
+                        (rabbitmqctl set_permissions -p VHOST)";
+            Diagnosis::of(Trouble::MissingPermission, what, why, cure)
+        }
+        _ => Diagnosis::other(what, why, "See the broker's log"),
+    }
+}
+
+fn unreachable(what: String, why: String) -> Diagnosis {
+    Diagnosis::of(
+        Trouble::ServerUnreachable,
+        what,
+        why,
+        "Check that the broker runs, and host and port in AMQP_URL (amqps:// where it speaks TLS)",
+    )
+}
+
+/// Whether user or password are wrong, which the broker says by the same code as of a missing right. Source: RabbitMQ,
+/// `rabbit_reader`.
+fn is_refused_login(error: &AMQPError) -> bool {
+    error.get_message().as_str().contains("Login was refused")
 }
 
 /// The reason in plain words.

@@ -25,20 +25,7 @@ const DEAD_LETTER_DELIVERY_LIMIT: i64 = 1_000_000;
 pub async fn ensure(connection: &Connection, settings: &Amqp) -> Result<(), Error> {
     // The net first: dead letters have a place before an alert can be taken.
     ensure_dead_letters(connection, settings).await?;
-    let text = |text: &str| AMQPValue::LongString(text.into());
-    let alerts = Route {
-        exchange: &settings.exchange,
-        amqp_queue: &settings.amqp_queue,
-        binding: &settings.binding,
-        arguments: quorum([
-            ("x-delivery-limit", AMQPValue::LongLongInt(DELIVERY_LIMIT)),
-            ("x-dead-letter-exchange", text(&settings.dead_letter_exchange)),
-            // At-least-once needs reject-publish; with another overflow the broker falls back silently.
-            ("x-dead-letter-strategy", text("at-least-once")),
-            ("x-overflow", text("reject-publish")),
-        ]),
-    };
-    alerts.ensure(connection, settings.topology).await
+    Route::of_alerts(settings).ensure(connection, settings.topology).await
 }
 
 /// Sees to it that dead letters have a place.
@@ -46,27 +33,48 @@ pub async fn ensure(connection: &Connection, settings: &Amqp) -> Result<(), Erro
 /// # Errors
 /// As for [`ensure`].
 pub async fn ensure_dead_letters(connection: &Connection, settings: &Amqp) -> Result<(), Error> {
-    let letters = Route {
-        exchange: &settings.dead_letter_exchange,
-        amqp_queue: &settings.dead_letter_queue,
-        binding: "#",
-        arguments: quorum([("x-delivery-limit", AMQPValue::LongLongInt(DEAD_LETTER_DELIVERY_LIMIT))]),
-    };
-    letters.ensure(connection, settings.topology).await
+    Route::of_dead_letters(settings).ensure(connection, settings.topology).await
 }
 
 /// An exchange, a queue, and what binds them.
-struct Route<'a> {
-    exchange: &'a str,
-    amqp_queue: &'a str,
-    binding: &'a str,
-    arguments: FieldTable,
+pub(super) struct Route<'a> {
+    pub exchange: &'a str,
+    pub amqp_queue: &'a str,
+    pub binding: &'a str,
+    pub arguments: FieldTable,
 }
 
-impl Route<'_> {
+impl<'a> Route<'a> {
+    /// The way of alerts.
+    pub(super) fn of_alerts(settings: &'a Amqp) -> Self {
+        let text = |text: &str| AMQPValue::LongString(text.into());
+        Self {
+            exchange: &settings.exchange,
+            amqp_queue: &settings.amqp_queue,
+            binding: &settings.binding,
+            arguments: quorum([
+                ("x-delivery-limit", AMQPValue::LongLongInt(DELIVERY_LIMIT)),
+                ("x-dead-letter-exchange", text(&settings.dead_letter_exchange)),
+                // At-least-once needs reject-publish; with another overflow the broker falls back silently.
+                ("x-dead-letter-strategy", text("at-least-once")),
+                ("x-overflow", text("reject-publish")),
+            ]),
+        }
+    }
+
+    /// The way of dead letters.
+    pub(super) fn of_dead_letters(settings: &'a Amqp) -> Self {
+        Self {
+            exchange: &settings.dead_letter_exchange,
+            amqp_queue: &settings.dead_letter_queue,
+            binding: "#",
+            arguments: quorum([("x-delivery-limit", AMQPValue::LongLongInt(DEAD_LETTER_DELIVERY_LIMIT))]),
+        }
+    }
+
     async fn ensure(&self, connection: &Connection, topology: Topology) -> Result<(), Error> {
-        let exchange_there = self.exchange_is_there(connection).await?;
-        let queue_there = self.queue_is_there(connection).await?;
+        let exchange_there = exchange_is_there(connection, self.exchange).await?;
+        let queue_there = queue_is_there(connection, self.amqp_queue).await?;
         if exchange_there && queue_there {
             return Ok(());
         }
@@ -85,22 +93,6 @@ impl Route<'_> {
         }
         // A binding cannot be looked for. Where both ends were there, an operator may have bound them more narrowly.
         self.bind(connection).await
-    }
-
-    // A missing exchange or queue closes the channel, so each look has its own.
-
-    async fn exchange_is_there(&self, connection: &Connection) -> Result<bool, Error> {
-        let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-        let channel = channel(connection).await?;
-        let look = channel.exchange_declare(self.exchange.into(), ExchangeKind::Topic, options, FieldTable::default());
-        is_there(call(format!("looking for exchange {:?}", self.exchange), look).await)
-    }
-
-    async fn queue_is_there(&self, connection: &Connection) -> Result<bool, Error> {
-        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let channel = channel(connection).await?;
-        let look = channel.queue_declare(self.amqp_queue.into(), options, FieldTable::default());
-        is_there(call(format!("looking for queue {:?}", self.amqp_queue), look).await.map(drop))
     }
 
     async fn declare_exchange(&self, connection: &Connection) -> Result<(), Error> {
@@ -129,6 +121,24 @@ impl Route<'_> {
         let bind = channel.queue_bind(queue.into(), exchange.into(), binding.into(), options, FieldTable::default());
         call(format!("binding queue {queue:?} to exchange {exchange:?}"), bind).await
     }
+}
+
+// A missing exchange or queue closes the channel, so each look has its own.
+
+/// Whether there is such an exchange. Needs no right.
+pub(super) async fn exchange_is_there(connection: &Connection, exchange: &str) -> Result<bool, Error> {
+    let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+    let channel = channel(connection).await?;
+    let look = channel.exchange_declare(exchange.into(), ExchangeKind::Topic, options, FieldTable::default());
+    is_there(call(format!("looking for exchange {exchange:?}"), look).await)
+}
+
+/// Whether there is such a queue. Needs no right.
+pub(super) async fn queue_is_there(connection: &Connection, amqp_queue: &str) -> Result<bool, Error> {
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let channel = channel(connection).await?;
+    let look = channel.queue_declare(amqp_queue.into(), options, FieldTable::default());
+    is_there(call(format!("looking for queue {amqp_queue:?}"), look).await.map(drop))
 }
 
 fn is_there(looked: Result<(), Error>) -> Result<bool, Error> {

@@ -61,6 +61,7 @@ async fn relay(config: Config, stop: CancellationToken) -> Result<(), Diagnosis>
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Diagnosis> {
     let unbound = |error: std::io::Error| Diagnosis {
+        trouble: None,
         what: format!("HTTP_LISTEN: {address} cannot be listened on"),
         why: error.to_string(),
         cure: "Free that address or set another one; off serves neither health nor metrics".to_owned(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lapin::uri::AMQPUri;
 use secrecy::ExposeSecret;
+use url::Url;
 
 use super::environment::{Environment, Faults, Values, section};
 use super::secret::Secret;
@@ -85,6 +86,10 @@ impl Amqp {
         }
         let heartbeat = values.duration("HEARTBEAT", vars.heartbeat, "15s");
         let management_url = values.secret("MANAGEMENT_URL", vars.management_url, vars.management_url_file);
+        let given = management_url.as_ref().and_then(|secret| secret.read().ok());
+        if given.is_some_and(|text| parse_management_url(text.expose_secret()).is_none()) {
+            values.faults.missing("AMQP_MANAGEMENT_URL", "takes http:// or https://, user:password@host:port");
+        }
         Some(Self {
             url: url?,
             exchange: exchange?,
@@ -99,6 +104,13 @@ impl Amqp {
             management_url,
         })
     }
+}
+
+/// The base URL of a management API, with credentials and with or without its `/api`.
+pub fn parse_management_url(text: &str) -> Option<Url> {
+    let mut url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    url.set_path(&format!("{}/api", url.path().trim_end_matches('/').trim_end_matches("/api")));
+    Some(url)
 }
 
 /// The brokers of a comma-separated list; a comma inside a URL is `%2C`.

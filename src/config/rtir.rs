@@ -52,6 +52,17 @@ pub enum Credentials {
 }
 
 impl Rtir {
+    /// Whether passwords, sessions and alerts go over a network in plain text.
+    pub fn is_readable_on_the_way(&self) -> bool {
+        let local = match self.url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        self.url.scheme() == "http" && !local
+    }
+
     pub(super) fn read(environment: &Environment, faults: &mut Faults) -> Option<Self> {
         let (rt_queue, _) = read_ticket_rules(environment, &mut Faults::default());
         let vars = RtirVars::read(environment);

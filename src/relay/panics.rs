@@ -14,12 +14,11 @@ pub(super) fn caught(handling: impl Future<Output = Handled>) -> impl Future<Out
 }
 
 fn panicked() -> Handled {
-    let diagnosis = Diagnosis {
-        what: "The relay failed on this alert".to_owned(),
-        why: "a fault of the relay itself; its log says where".to_owned(),
-        cure: "Report it with the alert and that log, and replay the alert with a relay in which it is mended"
-            .to_owned(),
-    };
+    let diagnosis = Diagnosis::other(
+        "The relay failed on this alert",
+        "a fault of the relay itself; its log says where",
+        "Report it with the alert and that log, and replay the alert with a relay in which it is mended",
+    );
     let letter = Box::new(DeadLetter::unasked(Reason::Panicked, None, diagnosis));
     Handled { alert_type: None, detected_at: None, fate: Fate::DeadLetter(letter) }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::alert::{Alert, AlertType, MAX_BODY_BYTES, Status};
 use crate::mapping::{Rules, Unmappable};
-use crate::outcome::{DeadLetter, Diagnosis, Reason, Rule};
+use crate::outcome::{DeadLetter, Diagnosis, Reason, Rule, Trouble};
 use crate::ticket::NewTicket;
 
 /// What a message asks for.
@@ -39,6 +39,7 @@ pub fn prepare(rules: &Rules, body: &[u8], content_type: Option<&str>) -> Result
     }
     let alert = Alert::parse(body, content_type).map_err(|malformed| {
         let diagnosis = Diagnosis {
+            trouble: Some(Trouble::RejectedData),
             what: "The message is not an alert".to_owned(),
             why: malformed.to_string(),
             cure: "Mend the alert where it is published, or edit this copy, then replay it".to_owned(),
@@ -57,6 +58,7 @@ pub fn prepare(rules: &Rules, body: &[u8], content_type: Option<&str>) -> Result
 
 fn too_large(bytes: usize) -> Box<DeadLetter> {
     let diagnosis = Diagnosis {
+        trouble: Some(Trouble::RejectedData),
         what: "The message is too large".to_owned(),
         why: format!("it has {bytes} bytes, at most {MAX_BODY_BYTES} are read"),
         cure: "Publish the alert with less in its details".to_owned(),
@@ -72,7 +74,6 @@ fn unmappable(rules: &Rules, alert: &Alert, error: &Unmappable) -> Box<DeadLette
              RTIR_FALLBACK_REQUESTOR, then replay the alert",
         ),
     };
-    let diagnosis =
-        Diagnosis { what: "Nobody can be notified".to_owned(), why: error.to_string(), cure: cure.to_owned() };
+    let diagnosis = Diagnosis::of(Trouble::MissingFocalPoints, "Nobody can be notified", error.to_string(), cure);
     Box::new(DeadLetter::unasked(reason, Some(rules.key(alert).to_string()), diagnosis))
 }

@@ -45,11 +45,7 @@ impl Service {
         let prefetch = u16::try_from(rtir.concurrency * 2).unwrap_or(u16::MAX);
         let concurrency = rtir.concurrency;
         let metrics = Arc::new(Metrics::default());
-        let client = rtir::Client::new(Arc::new(rtir), Arc::clone(&metrics)).map_err(|error| Diagnosis {
-            what: "RT cannot be reached as configured".to_owned(),
-            why: error.to_string(),
-            cure: "Mend the setting".to_owned(),
-        })?;
+        let client = rtir::Client::new(Arc::new(rtir), Arc::clone(&metrics)).map_err(|error| error.diagnosis())?;
         let broker = Arc::new(Broker::new(Arc::new(amqp)));
         let pause_after = process.pause_after;
         let relay = Relay::new(rules, retry.clone(), pause_after, client, concurrency, Arc::clone(&metrics));
@@ -251,13 +247,7 @@ enum End {
 }
 
 fn warn_of_plain_http(rtir: &Rtir) {
-    let local = match rtir.url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    if rtir.url.scheme() == "http" && !local {
+    if rtir.is_readable_on_the_way() {
         warn!("RTIR_URL is plain http: password, sessions and alerts can be read on the way; use https");
     }
 }

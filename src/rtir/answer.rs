@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{HeaderMap, RETRY_AFTER, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER, SET_COOKIE};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::error::{Error, Flaw, Operation};
+use super::error::{Error, Flaw, Operation, QueueFlaw};
 use super::wire::{Page, RtQueue, ShownKey, Ticket};
 use crate::outcome::RtAnswer;
+use crate::reach::tls;
 use crate::ticket::{AlertKey, RtQueueName, TicketId};
 
 /// The longest text that is shown of an answer, in bytes.
@@ -20,6 +21,12 @@ const MAX_MESSAGE_BYTES: usize = 2048;
 /// An answer, whole.
 pub struct Answer {
     pub(super) http_status: u16,
+    /// Whether the body says that it is JSON.
+    pub(super) is_json: bool,
+    /// The clock of who answers.
+    pub(super) date: Option<Timestamp>,
+    /// What the server showed of itself, where the connection is by TLS.
+    pub(super) certificate: Option<tls::Certificate>,
     /// `name=value` of each cookie set, joined as a request sends them.
     pub(super) cookies: Option<SecretString>,
     retry_after: Option<Duration>,
@@ -44,8 +51,21 @@ pub struct Hit {
 impl Answer {
     /// An answer as it came.
     pub fn new(http_status: u16, headers: &HeaderMap, body: Vec<u8>) -> Self {
-        let (cookies, retry_after) = (cookies(headers), retry_after(headers));
-        Self { http_status, cookies, retry_after, body, secrets: Vec::new() }
+        Self {
+            http_status,
+            is_json: header(headers, &CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/json")),
+            date: header(headers, &DATE).and_then(http_date),
+            certificate: None,
+            cookies: cookies(headers),
+            retry_after: retry_after(headers),
+            body,
+            secrets: Vec::new(),
+        }
+    }
+
+    /// The answer of who showed `certificate`.
+    pub(super) fn by(self, certificate: Option<tls::Certificate>) -> Self {
+        Self { certificate, ..self }
     }
 
     /// The answer, of which nothing is shown that has one of `secrets` in it.
@@ -87,20 +107,20 @@ impl Answer {
         self.json(operation, 200).map(|IgnoredAny| ())
     }
 
-    /// That `rt_queue`, which was looked at, takes tickets of the user.
+    /// `rt_queue`, which was looked at, if it takes tickets of the user.
     ///
     /// # Errors
     /// It does not.
-    pub fn takes_tickets(self, rt_queue: &RtQueueName) -> Result<(), Error> {
-        let flaw = |what| Error::RtQueue { rt_queue: rt_queue.clone(), what };
+    pub fn takes_tickets(self, rt_queue: &RtQueueName) -> Result<RtQueue, Error> {
+        let unfit = |flaw| Err(Error::RtQueue { rt_queue: rt_queue.clone(), flaw });
         if matches!(self.http_status, 403 | 404) {
-            return Err(flaw("does not exist, or the service user may not see it"));
+            return unfit(QueueFlaw::NotVisible);
         }
         let queue: RtQueue = self.json(Operation::Look, 200)?;
         match (queue.enabled(), queue.takes_tickets()) {
-            (true, true) => Ok(()),
-            (false, _) => Err(flaw("is disabled")),
-            (true, false) => Err(flaw("takes no ticket of the service user")),
+            (true, true) => Ok(queue),
+            (false, _) => unfit(QueueFlaw::Disabled),
+            (true, false) => unfit(QueueFlaw::TakesNoTicket),
         }
     }
 
@@ -149,20 +169,24 @@ impl Answer {
         }
     }
 
+    /// The answer, if the status is `wanted`.
+    pub(super) fn with_status(self, operation: Operation, wanted: u16) -> Result<Self, Error> {
+        match self.http_status {
+            status if status == wanted => Ok(self),
+            // A success that is not the one asked for: who answered is not RT.
+            200..=299 => Err(Error::Answer { operation, what: format!("HTTP status {}", self.http_status) }),
+            _ => Err(self.into_error(operation)),
+        }
+    }
+
     /// The JSON object in the body, if the status is `wanted`.
     pub(super) fn json<T: DeserializeOwned>(self, operation: Operation, wanted: u16) -> Result<T, Error> {
-        if self.http_status != wanted {
-            return Err(match self.http_status {
-                // A success that is not the one asked for: who answered is not RT.
-                200..=299 => Error::Answer { operation, what: format!("HTTP status {}", self.http_status) },
-                _ => self.into_error(operation),
-            });
-        }
+        let body = self.with_status(operation, wanted)?.body;
         // serde takes an array for a struct, its items by their places.
-        if self.body.trim_ascii_start().first() != Some(&b'{') {
+        if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(Error::Answer { operation, what: "it is no JSON object".to_owned() });
         }
-        serde_json::from_slice(&self.body).map_err(|error| Error::Answer { operation, what: misfit(&error) })
+        serde_json::from_slice(&body).map_err(|error| Error::Answer { operation, what: misfit(&error) })
     }
 
     fn hide_secrets(&self, text: String) -> String {
@@ -206,13 +230,20 @@ fn cookies(headers: &HeaderMap) -> Option<SecretString> {
 
 /// Seconds or a date. Source: RFC 9110, section 10.2.3.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    let text = header(headers, &RETRY_AFTER)?;
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = rfc2822::parse(text).ok()?.timestamp();
-    let wait = date.duration_since(Timestamp::now());
+    let wait = http_date(text)?.duration_since(Timestamp::now());
     Duration::try_from(wait.max(SignedDuration::ZERO)).ok()
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    Some(rfc2822::parse(text).ok()?.timestamp())
 }
 
 /// Where a body stops making sense. Not in serde's words, which quote the body at any length.

@@ -24,7 +24,7 @@ const MAX_PAGES: usize = 100;
 
 /// One worker's way to RT, with its own session.
 pub struct Client {
-    session: Session,
+    pub(super) session: Session,
 }
 
 /// A ticket that has the key already.
@@ -66,9 +66,14 @@ impl Client {
     pub async fn look(&self) -> Result<(), Error> {
         let operation = Operation::Look;
         self.get(operation, self.rest(&["rt"])).await?.well(operation)?;
+        self.queue().await.map(drop)
+    }
+
+    /// The RT queue that tickets are made in, if it would take one.
+    pub(super) async fn queue(&self) -> Result<RtQueue, Error> {
         let rt_queue = &self.session.settings().rt_queue;
-        let url = self.rest(&["queue", rt_queue.as_str()]);
-        self.get(operation, url).await?.takes_tickets(rt_queue)
+        let answer = self.get(Operation::Look, self.rest(&["queue", rt_queue.as_str()])).await?;
+        answer.takes_tickets(rt_queue)
     }
 
     /// The ticket that has `key`, if there is one. Doubles of it that a crash left behind are merged on the way.
@@ -141,7 +146,7 @@ impl Client {
         self.session.log_out().await;
     }
 
-    async fn read(&self, ticket: TicketId) -> Result<Ticket, Error> {
+    pub(super) async fn read(&self, ticket: TicketId) -> Result<Ticket, Error> {
         self.get(Operation::Read, self.rest(&["ticket", &ticket.to_string()])).await?.ticket(ticket)
     }
 
@@ -164,10 +169,16 @@ impl Client {
         if queue.is_ok_and(|queue| queue.has_alert_id()) {
             return Flaw::FieldNotWritten;
         }
+        self.why_no_field().await.unwrap_or(Flaw::FieldNotOnQueue)
+    }
+
+    /// Why the RT queue shows no field of the key.
+    pub(super) async fn why_no_field(&self) -> Result<Flaw, Error> {
+        let operation = Operation::Read;
         let named = [wire::Condition { field: "Name", value: ALERT_ID_FIELD }];
-        let fields = self.session.send(operation, Method::POST, self.rest(&["customfields"]), Some(&named)).await;
-        let fields: Result<Page<IgnoredAny>, _> = fields.and_then(|answer| answer.json(operation, 200));
-        if fields.is_ok_and(|page| page.items.is_empty()) { Flaw::FieldNotVisible } else { Flaw::FieldNotOnQueue }
+        let fields = self.session.send(operation, Method::POST, self.rest(&["customfields"]), Some(&named)).await?;
+        let fields: Page<IgnoredAny> = fields.json(operation, 200)?;
+        Ok(if fields.items.is_empty() { Flaw::FieldNotVisible } else { Flaw::FieldNotOnQueue })
     }
 
     /// All tickets of exactly this key, and those found by it that show no such field; lowest id first.
@@ -236,11 +247,11 @@ impl Client {
     }
 
     /// A URL below RT's REST 2.0.
-    fn rest(&self, path: &[&str]) -> Url {
+    pub(super) fn rest(&self, path: &[&str]) -> Url {
         self.session.url(&[&["REST", "2.0"], path].concat())
     }
 
-    async fn get(&self, operation: Operation, url: Url) -> Result<Answer, Error> {
+    pub(super) async fn get(&self, operation: Operation, url: Url) -> Result<Answer, Error> {
         self.session.send(operation, Method::GET, url, None::<&()>).await
     }
 }

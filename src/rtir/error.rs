@@ -1,9 +1,10 @@
-//! What can go wrong with RT, what it means, and what mends it.
+//! What can go wrong with RT, and what it means.
 
 use std::time::Duration;
 
 use crate::config;
-use crate::outcome::{Class, Diagnosis, RtAnswer};
+use crate::outcome::{Class, RtAnswer};
+use crate::reach::tls;
 use crate::ticket::{ALERT_ID_FIELD, RtQueueName, TicketId};
 
 /// What was being done.
@@ -23,6 +24,10 @@ pub enum Operation {
     SetKey,
     /// Merging a double.
     Merge,
+    /// Commenting on a test ticket.
+    Comment,
+    /// Resolving a test ticket.
+    Resolve,
 }
 
 impl Operation {
@@ -36,6 +41,8 @@ impl Operation {
             Self::Read => "read",
             Self::SetKey => "set_key",
             Self::Merge => "merge",
+            Self::Comment => "comment",
+            Self::Resolve => "resolve",
         }
     }
 
@@ -48,6 +55,8 @@ impl Operation {
             Self::Read => "reading the ticket back",
             Self::SetKey => "writing the alert key on the ticket",
             Self::Merge => "merging the double",
+            Self::Comment => "commenting on the ticket",
+            Self::Resolve => "resolving the ticket",
         }
     }
 }
@@ -70,6 +79,8 @@ pub enum Error {
         sent: bool,
         /// Whether RT took too long.
         timed_out: bool,
+        /// What stands in the way.
+        obstacle: Obstacle,
         /// Why, without the address.
         cause: String,
     },
@@ -92,12 +103,12 @@ pub enum Error {
         what: String,
     },
     /// RT is there, but its queue would take no ticket.
-    #[error("{}: RT queue {rt_queue:?} {what}", Operation::Look.doing())]
+    #[error("{}: RT queue {:?} {flaw}", Operation::Look.doing(), .rt_queue.as_str())]
     RtQueue {
         /// The queue.
         rt_queue: RtQueueName,
         /// What is wrong with it.
-        what: &'static str,
+        flaw: QueueFlaw,
     },
     /// A ticket that was made was deleted by somebody.
     #[error("reading the ticket back: ticket {0} was deleted")]
@@ -110,6 +121,31 @@ pub enum Error {
         /// What is wrong with it.
         flaw: Flaw,
     },
+}
+
+/// What is in the way to RT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// RT itself, or the network.
+    Server,
+    /// The proxy will not carry the request.
+    Proxy,
+    /// TLS comes to nothing.
+    Tls(tls::Fault),
+}
+
+/// Why the RT queue would take no ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueueFlaw {
+    /// RT does not show it.
+    #[error("does not exist, or the service user may not see it")]
+    NotVisible,
+    /// It is disabled.
+    #[error("is disabled")]
+    Disabled,
+    /// The right is missing.
+    #[error("takes no ticket of the service user")]
+    TakesNoTicket,
 }
 
 /// Why a ticket that was made could not be found again.
@@ -175,57 +211,6 @@ impl Error {
             _ => false,
         }
     }
-
-    /// The error with what mends it.
-    pub fn diagnosis(&self) -> Diagnosis {
-        let (what, why) = match (self, self.to_string().split_once(": ")) {
-            (Self::Unproven { ticket, flaw }, _) => {
-                (format!("ticket {ticket} was made, but is not found again"), flaw.to_string())
-            }
-            (_, Some((what, why))) => (format!("{what} failed"), why.to_owned()),
-            (_, None) => ("a request to RT failed".to_owned(), self.to_string()),
-        };
-        Diagnosis { what, why, cure: self.cure().to_owned() }
-    }
-
-    fn cure(&self) -> &'static str {
-        match self {
-            Self::Secret(_) => "Put the secret there, readable for the relay",
-            Self::Credentials(_) => {
-                "Check RTIR_USERNAME and RTIR_PASSWORD, or RTIR_TOKEN, and that the RT user is enabled"
-            }
-            Self::Transport { .. } => "Check that RT runs, and RTIR_URL, RTIR_PROXY, RTIR_CA_FILE and the network",
-            Self::Status { operation: Operation::Create, answer, .. } => match answer.http_status {
-                403 => "Grant the service user CreateTicket on the RT queue, or check RTIR_QUEUE",
-                400 | 406 | 409 | 413 | 415 | 422 => "Mend what RT names, then replay the alert",
-                _ => "See RT's log",
-            },
-            Self::Status { answer, .. } if answer.http_status == 404 => {
-                "Check RTIR_URL, and that RT's REST 2.0 is enabled"
-            }
-            Self::Status { .. } => "See RT's log",
-            Self::Answer { .. } => "Check that RTIR_URL leads to RT and not to another site or a login page",
-            Self::Gone(_) => "Nothing is to be done: another ticket is made",
-            Self::RtQueue { .. } => "Enable the RT queue and grant the service user SeeQueue and CreateTicket on it",
-            Self::Unproven { flaw: Flaw::NotVisible, .. } => {
-                "Grant the service user ShowTicket on the RT queue; no other ticket is made until then"
-            }
-            Self::Unproven { flaw: Flaw::FieldNotOnQueue, .. } => {
-                "Apply the custom field Alert ID to the RT queue; no other ticket is made until then"
-            }
-            Self::Unproven { flaw: Flaw::FieldNotVisible, .. } => {
-                "Make the custom field Alert ID, apply it to the RT queue, and grant the service user SeeCustomField \
-                 and ModifyCustomField on it; no other ticket is made until then"
-            }
-            Self::Unproven { flaw: Flaw::FieldNotWritten, .. } => {
-                "Grant the service user ModifyCustomField on the custom field Alert ID; no other ticket is made until then"
-            }
-            Self::Unproven { flaw: Flaw::NotFound, .. } => {
-                "Grant the service user ShowTicket on the RT queue and SeeCustomField on the custom field Alert ID; \
-                 no other ticket is made until then"
-            }
-        }
-    }
 }
 
 /// What RT's refusal to create a ticket means. Source of the texts: RT 5, `RT::Ticket::Create`.
@@ -244,7 +229,7 @@ fn class_of_create(answer: &RtAnswer) -> Class {
 }
 
 /// The RT queue's lifecycle does not start with the status `new`.
-fn is_about_status(message: &str) -> bool {
+pub(super) fn is_about_status(message: &str) -> bool {
     message.contains("isn't a valid status for tickets in this queue")
         || message.contains("New tickets can not have status")
 }

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use reqwest::header::CONNECTION;
-use reqwest::{Certificate, Proxy, RequestBuilder, redirect};
+use reqwest::tls::TlsInfo;
+use reqwest::{Certificate, Proxy, RequestBuilder, Response, redirect};
 use secrecy::ExposeSecret;
 
 use super::answer::Answer;
-use super::error::{Error, Operation};
+use super::error::{Error, Obstacle, Operation};
 use crate::config::Rtir;
+use crate::outcome::Diagnosis;
+use crate::reach::{cause, tls};
 
 /// No answer of RT that the relay reads is larger.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -27,12 +30,20 @@ pub enum BuildError {
     Proxy,
 }
 
+impl BuildError {
+    /// The error with what mends it.
+    pub fn diagnosis(&self) -> Diagnosis {
+        Diagnosis::other("RT cannot be reached as configured", self.to_string(), "Mend the setting")
+    }
+}
+
 /// The HTTP client that all workers share.
 pub(super) fn build(settings: &Rtir) -> Result<reqwest::Client, BuildError> {
     let mut builder = reqwest::Client::builder()
         // Not a browser's: RT answers those with its login page.
         .user_agent(concat!("rtir-relay/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
+        .tls_info(true)
         .timeout(settings.timeout)
         .connect_timeout(settings.timeout.min(Duration::from_secs(10)));
     if !settings.keep_alive {
@@ -58,9 +69,16 @@ pub(super) async fn exchange(operation: Operation, keep_alive: bool, request: Re
     let request = if keep_alive { request } else { request.header(CONNECTION, "close") };
     let transport = |error: reqwest::Error| {
         let sent = !(error.is_connect() || error.is_builder());
-        Error::Transport { operation, sent, timed_out: error.is_timeout(), cause: cause(&error) }
+        Error::Transport {
+            operation,
+            sent,
+            timed_out: error.is_timeout(),
+            obstacle: obstacle(&error),
+            cause: cause(&error),
+        }
     };
     let mut response = request.send().await.map_err(transport)?;
+    let certificate = certificate(&response);
     let (http_status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(transport)? {
@@ -69,22 +87,19 @@ pub(super) async fn exchange(operation: Operation, keep_alive: bool, request: Re
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer::new(http_status, &headers, body))
+    Ok(Answer::new(http_status, &headers, body).by(certificate))
 }
 
-/// The innermost causes in words, without the URL that reqwest adds.
-fn cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
+fn certificate(response: &Response) -> Option<tls::Certificate> {
+    let info = response.extensions().get::<TlsInfo>()?;
+    tls::Certificate::read(info.peer_certificate()?)
+}
+
+/// What stands in the way, by what reqwest says.
+fn obstacle(error: &reqwest::Error) -> Obstacle {
+    if let Some(fault) = tls::Fault::find(error) {
+        return Obstacle::Tls(fault);
     }
-    let mut causes = Vec::new();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        causes.push(inner.to_string());
-        source = inner.source();
-    }
-    // Each level repeats the one below; the last two say it all.
-    causes.dedup();
-    let from = causes.len().saturating_sub(2);
-    if causes.is_empty() { "the connection failed".to_owned() } else { causes[from..].join(": ") }
+    // Source: hyper-util, the errors of its tunnels.
+    if cause(error).contains("tunnel") { Obstacle::Proxy } else { Obstacle::Server }
 }

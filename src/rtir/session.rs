@@ -21,6 +21,7 @@ use url::{Url, form_urlencoded};
 use super::answer::Answer;
 use super::error::{Error, Operation};
 use super::http::{self, BuildError};
+use super::survey::Way;
 use crate::config::{Credentials, Rtir, Secret};
 use crate::metrics::Metrics;
 
@@ -108,6 +109,20 @@ impl Session {
         let pass = self.renew(&pass).await?;
         let answer = self.exchange_with(&pass, operation, request()).await?;
         if answer.http_status == 401 { Err(answer.into_error(operation)) } else { Ok(answer) }
+    }
+
+    /// Asks REST 2.0 without credentials, as a stranger.
+    pub(super) async fn knock(&self) -> Result<Answer, Error> {
+        self.exchange(Operation::Look, self.shared.http.get(self.url(&["REST", "2.0", "rt"]))).await
+    }
+
+    /// How the last request showed who it came from.
+    pub(super) async fn way(&self) -> Way {
+        match self.pass.lock().await.as_deref() {
+            Some(Pass::Cookie { .. }) => Way::Session,
+            Some(Pass::Token(_)) => Way::Token,
+            Some(Pass::Basic { .. }) | None => Way::Password,
+        }
     }
 
     /// Logs out, if it is logged in. Best effort: RT forgets the session by itself some day.

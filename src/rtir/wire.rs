@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::ticket::{ALERT_ID_FIELD, AlertKey, EmailAddress, NewTicket, TicketId};
+use crate::ticket::{ALERT_ID_FIELD, AlertKey, EmailAddress, NewTicket, RtQueueName, TicketId};
 
 /// The body that creates `ticket`. RT takes any key it knows, even `id` and `Creator`: so the keys are fixed here, and
 /// nothing of an alert ever becomes one.
@@ -76,6 +76,36 @@ pub(super) struct MergeInto {
     pub merge_into: u64,
 }
 
+/// The body that comments on a ticket.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Comment<'a> {
+    content: &'a str,
+    content_type: &'static str,
+}
+
+impl<'a> Comment<'a> {
+    pub(super) fn plain(content: &'a str) -> Self {
+        Self { content, content_type: "text/plain" }
+    }
+}
+
+/// The body that sets the status of a ticket.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SetStatus {
+    status: &'static str,
+}
+
+impl SetStatus {
+    pub(super) const RESOLVED: Self = Self { status: "resolved" };
+}
+
+/// The query that finds the tickets of an RT queue. The name is quoted; its quotes are escaped by backslashes.
+pub(super) fn query_of_queue(rt_queue: &RtQueueName) -> String {
+    format!("Queue = '{}'", rt_queue.as_str().replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
 /// The query that finds the tickets of `key`. Its alphabet needs no quoting. No condition on Queue, since an analyst may
 /// have moved the ticket; `EffectiveId > 0` makes RT return merged tickets too, which it else leaves out.
 pub(super) fn query(key: &AlertKey) -> String {
@@ -86,6 +116,20 @@ pub(super) fn query(key: &AlertKey) -> String {
 #[derive(Deserialize)]
 pub(super) struct Page<T> {
     pub items: Vec<T>,
+}
+
+/// RT's answer to who it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Version {
+    pub version: String,
+}
+
+/// Anything with a name.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Named {
+    pub name: String,
 }
 
 /// One condition of a search for anything but tickets.
@@ -121,6 +165,11 @@ impl Ticket {
 
     pub(super) fn subject(&self) -> &str {
         self.field("Subject").as_str().unwrap_or_default()
+    }
+
+    /// RT's status `resolved`.
+    pub(super) fn is_resolved(&self) -> bool {
+        self.field("Status") == "resolved"
     }
 
     /// RT's status `deleted`.
@@ -179,6 +228,8 @@ pub(super) struct RtQueue {
     ticket_custom_fields: Value,
     #[serde(rename = "_hyperlinks", default)]
     hyperlinks: Value,
+    #[serde(rename = "Lifecycle", default)]
+    lifecycle: Value,
 }
 
 impl RtQueue {
@@ -190,6 +241,11 @@ impl RtQueue {
     pub(super) fn takes_tickets(&self) -> bool {
         let links = self.hyperlinks.as_array().map(Vec::as_slice).unwrap_or_default();
         links.iter().any(|link| link["ref"] == "create" && link["type"] == "ticket")
+    }
+
+    /// The name of its lifecycle.
+    pub(super) fn lifecycle(&self) -> &str {
+        self.lifecycle.as_str().unwrap_or_default()
     }
 
     /// Whether its tickets have the field of the alert key, as far as the user may see.

@@ -85,7 +85,10 @@ async fn rt_being_down_is_told_with_its_cause_and_changes_no_status() {
     let body = answer.json();
     assert_eq!(body["rt"]["ok"], false);
     let cause = body["rt"]["cause"].as_str().unwrap();
-    assert!(cause.starts_with("logging in to RT failed: ") && cause.contains("RTIR_URL"), "{cause}");
+    assert!(
+        cause.starts_with("server unreachable: logging in to RT failed: ") && cause.contains("RTIR_URL"),
+        "{cause}"
+    );
     let since: jiff::Timestamp = body["rt"]["since"].as_str().unwrap().parse().unwrap();
     assert!(since <= jiff::Timestamp::now());
     assert_eq!(get(address, "/livez").await.http_status, 200);

@@ -1,11 +1,14 @@
 //! The commands: one file each. Data goes to stdout, the rest to stderr.
 
+mod check;
 mod healthcheck;
 mod input;
 mod publish;
 mod render;
 mod run;
+mod terminal;
 
+use std::io::stderr;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -50,6 +53,8 @@ pub struct Cli {
 enum Command {
     /// Relay alerts until SIGTERM or SIGINT
     Run,
+    /// Walk the whole way of an alert, and say what is wrong and what mends it
+    Check(check::Check),
     /// Show the JSON that RT would be sent for an alert; asks no server
     Render(render::Render),
     /// Publish alerts to the exchange
@@ -63,9 +68,10 @@ impl Cli {
     pub fn execute(self) -> ExitCode {
         let environment = Environment::of_process();
         // Faults of it are reported with those of the rest.
-        telemetry::init(&Log::load(&environment).unwrap_or_default());
+        telemetry::init(&Log::load(&environment).unwrap_or_default(), terminal::colours(&stderr()));
         match self.command {
             Command::Run => run::execute(&environment),
+            Command::Check(command) => command.execute(&environment),
             Command::Render(command) => command.execute(&environment),
             Command::Publish(command) => command.execute(&environment),
             Command::Healthcheck(command) => command.execute(&environment),

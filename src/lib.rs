@@ -17,6 +17,7 @@
 //! | [`rtir`] | RT over HTTP: look, find, create, verify |
 //! | [`amqp`] | RabbitMQ: consume, publish, dead-letter |
 //! | [`relay`] | an alert to its fate, and the loop around it |
+//! | [`check`] | the whole way, step by step, each with what mends it |
 //! | [`health`] | what the relay says of itself over HTTP |
 //! | [`cli`] | the commands |
 //! | [`telemetry`], [`shutdown`] | logs, signals |
@@ -26,6 +27,7 @@
 
 pub mod alert;
 pub mod amqp;
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod health;

@@ -18,4 +18,4 @@ pub use diagnosis::REACH;
 pub use error::{Error, Flaw, Obstacle, Operation, QueueFlaw};
 pub use http::BuildError;
 pub use survey::{Lifecycle, Reached, Surveyed, Way};
-pub use wire::{Ticket, create_ticket};
+pub use wire::{RtQueue, Ticket, create_ticket};

@@ -9,13 +9,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat};
 
-/// Starts logging as `log` says. Call once.
-pub fn init(log: &Log) {
+/// Starts logging as `log` says, in colours if they may be. Call once.
+pub fn init(log: &Log, colours: bool) {
     let filter = EnvFilter::new(&log.filter).and(filter_fn(keeps_secrets));
     let text = log.format.map_or_else(|| stderr().is_terminal(), |format| format == LogFormat::Text);
     let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
     let lines = if text {
-        let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         lines.with_ansi(colours).boxed()
     } else {
         lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()

@@ -221,7 +221,7 @@ fn read_id(value: &Value) -> Option<TicketId> {
 
 /// What is read of an RT queue.
 #[derive(Deserialize)]
-pub(super) struct RtQueue {
+pub struct RtQueue {
     #[serde(rename = "Disabled", default)]
     disabled: Value,
     #[serde(rename = "TicketCustomFields", default)]

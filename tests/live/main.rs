@@ -12,6 +12,7 @@ mod scenarios;
 
 mod analysts;
 mod broker;
+mod check;
 mod dead_letter_faults;
 mod dead_letters;
 mod doubles;

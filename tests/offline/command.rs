@@ -141,6 +141,20 @@ fn wrong_usage_is_told() {
 }
 
 #[test]
+fn misspelt_commands_and_options_suggest_the_right_ones() {
+    let cases: [(&[&str], &str); 3] = [
+        (&["chek"], "'check'"),
+        (&["check", "--ofline"], "'--offline'"),
+        (&["publish", "--routingkey"], "'--routing-key'"),
+    ];
+    for (arguments, right) in cases {
+        let ended = run(&mut command(arguments));
+        let stderr = ended.failed_with(USAGE);
+        assert!(stderr.contains("similar") && stderr.contains(right), "{stderr}");
+    }
+}
+
+#[test]
 fn help_and_version_are_printed() {
     for (argument, word) in [("--help", "RTIR"), ("--version", env!("CARGO_PKG_VERSION"))] {
         let ended = run(&mut command(&[argument]));

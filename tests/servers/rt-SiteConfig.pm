@@ -59,7 +59,7 @@ Set( $HTMLFormatter, 'core' );
 # of 12 takes 0.2 s of processor time; tests do not need that.
 Set( $BcryptCost, $ENV{RELAY_LAB_BCRYPT} || 4 );
 
-# The lifecycle that RTIR gives to its queue Incident Reports.
+# The lifecycles that RTIR gives to its queues Incident Reports and Investigations.
 Set( %Lifecycles,
     incident_reports => {
         initial     => ['new'],
@@ -72,6 +72,19 @@ Set( %Lifecycles,
             open     => [ 'resolved', 'rejected' ],
             resolved => ['open'],
             rejected => ['open'],
+        },
+        rights  => { '* -> *' => 'ModifyTicket' },
+        actions => [],
+    },
+    investigations => {
+        initial     => [],
+        active      => ['open'],
+        inactive    => ['resolved'],
+        defaults    => { on_create => 'open', on_merge => 'resolved' },
+        transitions => {
+            ''       => [ 'open', 'resolved' ],
+            open     => ['resolved'],
+            resolved => ['open'],
         },
         rights  => { '* -> *' => 'ModifyTicket' },
         actions => [],

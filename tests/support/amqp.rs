@@ -26,6 +26,7 @@ pub struct Letter {
     pub headers: BTreeMap<String, String>,
     pub exchange: String,
     pub routing_key: String,
+    pub redelivered: bool,
 }
 
 impl AmqpScene {
@@ -96,6 +97,14 @@ impl AmqpScene {
         sent.await.unwrap().await.unwrap();
     }
 
+    /// Publishes a body to any exchange.
+    pub async fn publish_to(&self, exchange: &str, body: &[u8]) {
+        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let sent = self.channel.basic_publish(exchange.into(), "alert.test.high".into(), options, body, properties);
+        sent.await.unwrap().await.unwrap();
+    }
+
     pub async fn publish_alert(&self, alert: &Value) {
         self.publish(&serde_json::to_vec(alert).unwrap()).await;
     }
@@ -120,9 +129,14 @@ impl AmqpScene {
 
     /// Takes the next dead letter, which has to be there.
     pub async fn take_dead_letter(&self) -> Letter {
+        self.take(&self.dead_letters_name()).await
+    }
+
+    /// Takes the next message of `amqp_queue`, which has to be there.
+    pub async fn take(&self, amqp_queue: &str) -> Letter {
         let options = BasicGetOptions { no_ack: true };
-        let message = self.channel.basic_get(self.dead_letters_name().into(), options).await.unwrap();
-        Letter::of(message.expect("a dead letter").delivery)
+        let message = self.channel.basic_get(amqp_queue.into(), options).await.unwrap().expect("a message");
+        Letter::of(message.delivery)
     }
 
     /// Asserts that the work queue is empty with nothing unacknowledged. No relay may be running.
@@ -147,6 +161,7 @@ impl Letter {
             headers,
             exchange: delivery.exchange.to_string(),
             routing_key: delivery.routing_key.to_string(),
+            redelivered: delivery.redelivered,
         }
     }
 

@@ -3,8 +3,10 @@
 
 pub mod alerts;
 pub mod amqp;
+pub mod broker_admin;
 pub mod eventually;
 pub mod fake_rt;
+pub mod front;
 pub mod health;
 pub mod lab;
 pub mod link;

@@ -1,0 +1,250 @@
+//! The way to RT, and what the service user finds there.
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
+use url::Url;
+
+use super::certificate::{self, judge_handshake};
+use super::{Findings, Step, Verdict, reached, test_ticket};
+use crate::config::Rtir;
+use crate::mapping::Rules;
+use crate::outcome::{Diagnosis, Trouble};
+use crate::reach::{self, tls};
+use crate::rtir::{Client, Error, Lifecycle, QueueFlaw, REACH, Reached, Surveyed, Way};
+use crate::ticket::RtQueueName;
+
+/// What needs REST 2.0.
+const IN_RT: [Step; 6] =
+    [Step::RtLogin, Step::RtVersion, Step::RtQueue, Step::RtStartStatus, Step::RtField, Step::RtShowTicket];
+/// By more, the times in tickets and logs mislead.
+const MAX_SKEW: SignedDuration = SignedDuration::from_secs(60);
+
+/// From RT's name to the rights of the service user.
+pub(super) async fn walk(settings: &Rtir, rules: &Rules, client: &Client, write: bool, findings: &mut Findings<'_>) {
+    if !reach(settings, client, findings).await {
+        return findings.skip(&IN_RT, "RT was not reached");
+    }
+    match client.version().await {
+        Ok((version, way)) => {
+            findings.well(Step::RtLogin, describe(way));
+            findings.well(Step::RtVersion, version);
+        }
+        Err(error) => {
+            findings.fail(Step::RtLogin, error.diagnosis());
+            return findings.skip(&IN_RT[1..], "the login failed");
+        }
+    }
+    let rt_queue = &settings.rt_queue;
+    let Surveyed { lifecycle, field_flaw } = match client.survey().await {
+        Ok(surveyed) => surveyed,
+        Err(error) => {
+            findings.fail(Step::RtQueue, diagnosis_of_queue(client, &error).await);
+            return findings.skip(&IN_RT[3..], "the RT queue takes no ticket");
+        }
+    };
+    findings.well(Step::RtQueue, format!("{:?}: visible, enabled, takes tickets", rt_queue.as_str()));
+    findings.add(Step::RtStartStatus, &start_status(&lifecycle, rt_queue));
+    match field_flaw {
+        None => findings.well(Step::RtField, "on the RT queue, visible"),
+        Some(flaw) => {
+            findings.fail(Step::RtField, flaw.diagnosis("tickets would not be found again".to_owned()));
+        }
+    }
+    if write {
+        test_ticket::walk(rules, client, findings).await;
+    } else {
+        what_reading_cannot(client, findings).await;
+    }
+}
+
+/// Whether REST 2.0 answers.
+async fn reach(settings: &Rtir, client: &Client, findings: &mut Findings<'_>) -> bool {
+    let later = [Step::RtAddress, Step::RtTls, Step::RtRest, Step::RtClock];
+    let proxy = proxy(settings);
+    let direct = match &proxy {
+        None => {
+            findings.skip(&[Step::RtProxy], "none is set");
+            reach_directly(settings, findings).await
+        }
+        Some(proxy) => match proxy.reach().await {
+            Ok(seen) => {
+                findings.well(Step::RtProxy, seen);
+                findings.skip(&later[..1], "left to the proxy");
+                Ok(())
+            }
+            Err(diagnosis) => {
+                findings.fail(Step::RtProxy, diagnosis);
+                Err(0)
+            }
+        },
+    };
+    if let Err(from) = direct {
+        findings.skip(&later[from..], "a step before it failed");
+        return false;
+    }
+    match client.reach().await {
+        Ok(Reached { clock, certificate }) => {
+            match certificate.filter(|_| proxy.is_some()) {
+                Some(certificate) => findings.add(Step::RtTls, &certificate::judge(&certificate)),
+                None if proxy.is_some() => findings.skip(&[Step::RtTls], "http:// is not by TLS"),
+                None => {}
+            }
+            findings.well(Step::RtRest, "answers");
+            findings.add(Step::RtClock, &judge_clock(clock));
+            true
+        }
+        Err(error) => {
+            findings.fail(Step::RtRest, why_not_reached(settings, proxy.is_some(), &error).await);
+            findings.skip(&[Step::RtClock], "a step before it failed");
+            false
+        }
+    }
+}
+
+/// Address and TLS. `Err` is which of the later steps is the first that was not taken.
+async fn reach_directly(settings: &Rtir, findings: &mut Findings<'_>) -> Result<(), usize> {
+    let (host, port) = host_and_port(&settings.url);
+    let stream = match reach::connect(&host, port, &REACH).await {
+        Ok(stream) => stream,
+        Err(diagnosis) => {
+            findings.fail(Step::RtAddress, diagnosis);
+            return Err(1);
+        }
+    };
+    findings.well(Step::RtAddress, reached(&host, port, &stream));
+    let verdict = if settings.url.scheme() == "https" {
+        let trust = tls::Trust { ca_file: settings.ca_file.clone(), client_identity: None };
+        let what = format!("TLS with {host}:{port} failed");
+        judge_handshake(&tls::look(stream, &host, &trust).await, what, &REACH)
+    } else if settings.is_readable_on_the_way() {
+        Verdict::Warning(Diagnosis::of(
+            Trouble::Certificate,
+            "RTIR_URL is plain http",
+            "password, sessions and alerts can be read on the way",
+            "Use https",
+        ))
+    } else {
+        Verdict::Skipped("http:// is not by TLS".to_owned())
+    };
+    findings.add(Step::RtTls, &verdict);
+    if matches!(verdict, Verdict::Failed(_)) { Err(2) } else { Ok(()) }
+}
+
+/// Who carries requests to RT.
+struct Proxy {
+    host: String,
+    port: u16,
+    variable: &'static str,
+}
+
+fn proxy(settings: &Rtir) -> Option<Proxy> {
+    let Some(secret) = &settings.proxy else {
+        let (host, port) = reach::system_proxy(&settings.url)?;
+        return Some(Proxy { host, port, variable: "HTTPS_PROXY or HTTP_PROXY" });
+    };
+    let url = Url::parse(secret.read().ok()?.expose_secret()).ok()?;
+    let (host, port) = host_and_port(&url);
+    Some(Proxy { host, port, variable: "RTIR_PROXY" })
+}
+
+impl Proxy {
+    async fn reach(&self) -> Result<String, Diagnosis> {
+        let settings = reach::Settings { url: self.variable, ..REACH };
+        match reach::connect(&self.host, self.port, &settings).await {
+            Ok(_) => Ok(format!("{}:{}, by {}", self.host, self.port, self.variable)),
+            Err(diagnosis) => Err(Diagnosis { trouble: Some(Trouble::ProxyOrFirewall), ..diagnosis }),
+        }
+    }
+}
+
+fn host_and_port(url: &Url) -> (String, u16) {
+    // Only socks has no port of its own there.
+    (url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default().unwrap_or(1080))
+}
+
+async fn why_not_reached(settings: &Rtir, proxied: bool, error: &Error) -> Diagnosis {
+    let (host, port) = host_and_port(&settings.url);
+    let plain = settings.url.scheme() == "http" && !proxied;
+    if plain && reach::speaks_tls(&host, port, &REACH).await {
+        return REACH.wants_tls(format!("looking at {host}:{port} failed"));
+    }
+    error.diagnosis()
+}
+
+fn judge_clock(clock: Option<Timestamp>) -> Verdict {
+    let Some(clock) = clock else {
+        return Verdict::Skipped("the answer has no date".to_owned());
+    };
+    let skew = clock.duration_since(Timestamp::now());
+    if skew.abs() <= MAX_SKEW {
+        return Verdict::Well(format!("differs by {} s", skew.as_secs()));
+    }
+    Verdict::Warning(Diagnosis::other(
+        "the clocks differ",
+        format!(
+            "RT's is {} s {} this machine's",
+            skew.as_secs().abs(),
+            if skew.is_negative() { "behind" } else { "ahead of" }
+        ),
+        "Set both by NTP",
+    ))
+}
+
+fn describe(way: Way) -> &'static str {
+    match way {
+        Way::Session => "by a session",
+        Way::Password => "by the password in every request, which costs RT 0.2 s each: RT gives no session",
+        Way::Token => "by a token in every request",
+    }
+}
+
+/// The error with the RT queue that may have been meant.
+async fn diagnosis_of_queue(client: &Client, error: &Error) -> Diagnosis {
+    let mut diagnosis = error.diagnosis();
+    let Error::RtQueue { rt_queue, flaw: QueueFlaw::NotVisible } = error else { return diagnosis };
+    let visible = client.visible_queues().await.unwrap_or_default();
+    let near = |name: &&String| strsim::damerau_levenshtein(&name.to_lowercase(), &rt_queue.as_str().to_lowercase());
+    if let Some(nearest) = visible.iter().min_by_key(near).filter(|name| near(name) <= 3) {
+        diagnosis.cure = format!("Did you mean RTIR_QUEUE={nearest:?}? {}", diagnosis.cure);
+    }
+    diagnosis
+}
+
+/// Judged by the lifecycle's name: what is in one, RT does not show.
+fn start_status(lifecycle: &Lifecycle, rt_queue: &RtQueueName) -> Verdict {
+    let Lifecycle(name) = lifecycle;
+    let what = format!("tickets in {:?} may not start as new", rt_queue.as_str());
+    match lifecycle.starts_with_new() {
+        Some(true) => Verdict::Well(format!("new, by the lifecycle {name}")),
+        Some(false) => Verdict::Failed(Diagnosis::of(
+            Trouble::InvalidQueue,
+            what,
+            format!("its lifecycle {name} does not begin with new"),
+            "Set RTIR_QUEUE to RTIR's Incident Reports, or give the RT queue the lifecycle incident_reports (in RT: \
+             Admin > Queues > Basics)",
+        )),
+        None => Verdict::NotVerifiable(Diagnosis::other(
+            "whether tickets may start as new",
+            format!("RT does not show what is in the lifecycle {name}"),
+            "Run check --write, which makes a ticket",
+        )),
+    }
+}
+
+/// What the rights are, as far as reading shows.
+async fn what_reading_cannot(client: &Client, findings: &mut Findings<'_>) {
+    let cure = "Run check --write, which makes a ticket";
+    let verdict = match client.sees_a_ticket().await {
+        Ok(true) => Verdict::Well("there is one".to_owned()),
+        Ok(false) => Verdict::NotVerifiable(Diagnosis::other(
+            "the right ShowTicket",
+            "RT shows no ticket of the RT queue: it has none, or the right is missing",
+            cure,
+        )),
+        Err(error) => Verdict::Failed(error.diagnosis()),
+    };
+    findings.add(Step::RtShowTicket, &verdict);
+    let why = "RT does not show rights on a field";
+    let diagnosis = Diagnosis::other("the right ModifyCustomField", why, cure);
+    findings.add(Step::RtFieldRight, &Verdict::NotVerifiable(diagnosis));
+}

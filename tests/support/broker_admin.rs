@@ -1,0 +1,78 @@
+//! RabbitMQ as its administrator changes it: by the management API.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::eventually::eventually;
+use super::lab::setting;
+
+/// The user of a scene, who may do only what is granted.
+pub const PASSWORD: &str = "the-scenes-broker-password";
+
+/// `AMQP_URL` of the user `name` with `vhost`, as it stands in a URL.
+pub fn url_of(name: &str, vhost: &str) -> String {
+    let mut url = url::Url::parse(&setting("RELAY_LAB_AMQP_URL")).unwrap();
+    url.set_username(name).unwrap();
+    url.set_password(Some(PASSWORD)).unwrap();
+    url.set_path(vhost);
+    url.into()
+}
+
+/// Makes or changes a user.
+pub async fn set_user(name: &str, tags: &str) {
+    call(Method::PUT, &format!("users/{name}"), &json!({ "password": PASSWORD, "tags": tags })).await;
+}
+
+/// What `user` may do in `vhost`, by names that match: to configure, to write, to read.
+pub async fn permit(user: &str, vhost: &str, [configure, write, read]: [&str; 3]) {
+    let rights = json!({ "configure": configure, "write": write, "read": read });
+    call(Method::PUT, &format!("permissions/{vhost}/{user}"), &rights).await;
+}
+
+pub async fn make_vhost(vhost: &str) {
+    call(Method::PUT, &format!("vhosts/{vhost}"), &json!({})).await;
+}
+
+pub async fn make_exchange(exchange: &str) {
+    call(Method::PUT, &format!("exchanges/%2F/{exchange}"), &json!({ "type": "topic", "durable": true })).await;
+}
+
+pub async fn make_queue(amqp_queue: &str, arguments: Value) {
+    let queue = json!({ "durable": true, "arguments": arguments });
+    call(Method::PUT, &format!("queues/%2F/{amqp_queue}"), &queue).await;
+}
+
+pub async fn delete_queue(amqp_queue: &str) {
+    call(Method::DELETE, &format!("queues/%2F/{amqp_queue}"), &Value::Null).await;
+}
+
+pub async fn bind(exchange: &str, amqp_queue: &str) {
+    let binding = json!({ "routing_key": "#" });
+    call(Method::POST, &format!("bindings/%2F/e/{exchange}/q/{amqp_queue}"), &binding).await;
+}
+
+pub async fn unbind(exchange: &str, amqp_queue: &str) {
+    call(Method::DELETE, &format!("bindings/%2F/e/{exchange}/q/{amqp_queue}/%23"), &Value::Null).await;
+}
+
+/// A policy on one queue, named as it is. Returns when the API shows it, which takes some seconds.
+pub async fn set_policy(amqp_queue: &str, definition: Value) {
+    let pattern = format!("^{}$", amqp_queue.replace('.', "\\."));
+    let policy = json!({ "pattern": pattern, "definition": definition, "apply-to": "queues", "priority": 1 });
+    call(Method::PUT, &format!("policies/%2F/{amqp_queue}"), &policy).await;
+    let path = format!("queues/%2F/{amqp_queue}");
+    eventually("the policy to show", async || {
+        let queue: Value = serde_json::from_str(&call(Method::GET, &path, &Value::Null).await).unwrap();
+        (queue["effective_policy_definition"] == definition).then_some(())
+    })
+    .await;
+}
+
+async fn call(method: Method, path: &str, body: &Value) -> String {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/{path}", setting("RELAY_LAB_RABBITMQ_API"));
+    let answer = http.request(method, url).json(body).send().await.expect("the management API answers");
+    let (status, text) = (answer.status(), answer.text().await.unwrap());
+    assert!(matches!(status, StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT), "{path}: {status} {text}");
+    text
+}

@@ -22,6 +22,8 @@ pub struct Settings {
     pub url: &'static str,
     /// The variable that names the authorities to trust.
     pub ca_file: &'static str,
+    /// The variable that names this side's certificate, if it can show one.
+    pub client_certificate: Option<&'static str>,
     /// The scheme by TLS, and the one without.
     pub schemes: [&'static str; 2],
 }

@@ -117,8 +117,12 @@ impl Error {
 }
 
 /// The settings that lead to the broker.
-pub const REACH: reach::Settings =
-    reach::Settings { url: "AMQP_URL", ca_file: "AMQP_CA_FILE", schemes: ["amqps://", "amqp://"] };
+pub const REACH: reach::Settings = reach::Settings {
+    url: "AMQP_URL",
+    ca_file: "AMQP_CA_FILE",
+    client_certificate: Some("AMQP_CLIENT_CERT_FILE"),
+    schemes: ["amqps://", "amqp://"],
+};
 
 fn diagnosis_of_call(what: String, source: &lapin::Error) -> Diagnosis {
     let why = cause(source);

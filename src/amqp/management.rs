@@ -17,8 +17,12 @@ use crate::outcome::{Diagnosis, Trouble};
 use crate::reach::{self, tls};
 
 /// The settings that lead to the management API.
-const REACH: reach::Settings =
-    reach::Settings { url: "AMQP_MANAGEMENT_URL", ca_file: "AMQP_CA_FILE", schemes: ["https://", "http://"] };
+const REACH: reach::Settings = reach::Settings {
+    url: "AMQP_MANAGEMENT_URL",
+    ca_file: "AMQP_CA_FILE",
+    client_certificate: None,
+    schemes: ["https://", "http://"],
+};
 
 /// The broker collects what it shows of a queue every 5 seconds. Source: RabbitMQ, `collect_statistics_interval`.
 const STATISTICS_WAIT: Duration = Duration::from_secs(10);

@@ -62,60 +62,21 @@ impl Look<'_> {
         if !facts.policies_are_known() {
             return Ok(vec![Verdict::NotVerifiable(without_statistics())]);
         }
-        let mut verdicts = Vec::new();
-        let what = format!("queue {amqp_queue:?} is not as it should be");
-        let cure = |setting: &str| cure(&facts, amqp_queue, setting);
-        let mut fault = |make: fn(Diagnosis) -> Verdict, why: String, cure: String| {
-            verdicts.push(make(Diagnosis::of(Trouble::InvalidQueue, what.clone(), why, cure)));
+        let exchange = facts.dead_letter_exchange();
+        let exchange_is_there = match exchange {
+            Some(exchange) => self.management.exchange_is_there(exchange).await?,
+            None => false,
         };
-        if facts.kind() != "quorum" {
-            let why = format!("it is a {} queue, which keeps no second copy and no delivery limit", facts.kind());
-            fault(Verdict::Warning, why, redeclare(amqp_queue));
-        }
-        match facts.dead_letter_exchange() {
-            None => {
-                let why = "it has no dead-letter exchange, so what the broker itself gives up is lost".to_owned();
-                let wanted = format!("dead-letter-exchange to {:?}", self.settings.dead_letter_exchange);
-                fault(Verdict::Failed, why, cure(&wanted));
-            }
-            Some(exchange) if !self.management.exchange_is_there(exchange).await? => {
-                let why = format!("its dead-letter exchange {exchange:?} does not exist");
-                fault(Verdict::Failed, why, "Declare it and bind a queue to it".to_owned());
-            }
-            Some(exchange) if exchange != self.settings.dead_letter_exchange => {
-                let why = format!("the broker dead-letters to {exchange:?}, the relay to AMQP_DEAD_LETTER_EXCHANGE");
-                let wanted = format!("dead-letter-exchange to {:?}", self.settings.dead_letter_exchange);
-                fault(Verdict::Warning, why, cure(&wanted));
-            }
-            Some(_) => {}
-        }
-        if facts.dead_letter_strategy() != "at-least-once" || facts.overflow() != "reject-publish" {
-            let (strategy, overflow) = (facts.dead_letter_strategy(), facts.overflow());
-            let why = format!(
-                "dead-letter-strategy is {strategy} and overflow {overflow}: the broker's own dead letters can get lost"
-            );
-            fault(Verdict::Warning, why, cure("dead-letter-strategy to at-least-once and overflow to reject-publish"));
-        }
-        match facts.delivery_limit() {
-            Some(limit @ 0..MIN_DELIVERY_LIMIT) => {
-                let why = format!("its delivery limit is {limit}: a few crashes dead-letter alerts that are well");
-                fault(Verdict::Warning, why, cure("delivery-limit to 100"));
-            }
-            None if self.unlimited_by_default => {
-                let why = "it has no delivery limit: an alert that crashes the relay comes back for ever".to_owned();
-                fault(Verdict::Warning, why, cure("delivery-limit to 100"));
-            }
-            _ => {}
-        }
+        let mut faults = Faults::of(&facts, amqp_queue, "is not as it should be");
+        faults.judge_dead_letter_exchange(exchange, exchange_is_there, &self.settings.dead_letter_exchange);
+        faults.judge_strategy();
+        faults.judge_limit_of_alerts(self.unlimited_by_default);
         if let Some((name, value)) = facts.bound() {
             let why = format!("its {name} is {value}: alerts are refused or dead-lettered for want of room or time");
-            fault(Verdict::Warning, why, cure(&format!("no {name}")));
+            faults.warn(why, &format!("no {name}"));
         }
-        let seen = || {
-            let limit = facts.delivery_limit().map_or_else(|| "the default".to_owned(), |limit| limit.to_string());
-            format!("{}, delivery limit {limit}, at-least-once{}", facts.kind(), by_policies(&facts))
-        };
-        Ok(or_well(verdicts, seen))
+        let limit = facts.delivery_limit().map_or_else(|| "the default".to_owned(), |limit| limit.to_string());
+        Ok(faults.or_well(format!("{}, delivery limit {limit}, at-least-once", facts.kind())))
     }
 
     /// Whether the queue of dead letters keeps them whoever looks.
@@ -125,42 +86,20 @@ impl Look<'_> {
         if !facts.policies_are_known() {
             return Ok(vec![Verdict::NotVerifiable(without_statistics())]);
         }
-        let mut verdicts = Vec::new();
-        let mut fail = |why: String, cure: String| {
-            let what = format!("queue {amqp_queue:?} loses dead letters");
-            verdicts.push(Verdict::Failed(Diagnosis::of(Trouble::InvalidQueue, what, why, cure)));
-        };
-        let wanted = cure(&facts, amqp_queue, "delivery-limit to 1000000");
-        match (facts.kind(), facts.delivery_limit()) {
-            ("quorum", Some(limit @ 0..MIN_LOOKS)) => {
-                fail(format!("its delivery limit is {limit}, and each look at a letter counts as a delivery"), wanted);
-            }
-            // 3.10 takes -1 for a limit that is passed already.
-            ("quorum", Some(..0)) if self.unlimited_by_default => {
-                fail("before RabbitMQ 4, a delivery limit below 0 drops a letter at its first look".to_owned(), wanted);
-            }
-            ("quorum", None) if !self.unlimited_by_default => {
-                fail("its delivery limit is the default of 20, and each look counts as a delivery".to_owned(), wanted);
-            }
-            _ => {}
+        let mut faults = Faults::of(&facts, amqp_queue, "loses dead letters");
+        if facts.kind() == "quorum" {
+            faults.judge_limit_of_letters(self.unlimited_by_default);
         }
-        if let Some((name, value)) =
-            facts.bound().filter(|(name, _)| *name == "message-ttl" || facts.overflow() == "drop-head")
-        {
-            fail(
-                format!("its {name} is {value}: letters vanish unread"),
-                cure(&facts, amqp_queue, &format!("no {name}")),
-            );
+        let loses = |name: &str| name == "message-ttl" || facts.overflow() == "drop-head";
+        if let Some((name, value)) = facts.bound().filter(|(name, _)| loses(name)) {
+            faults.fail(format!("its {name} is {value}: letters vanish unread"), &format!("no {name}"));
         }
-        let seen = || {
-            let limit = facts.delivery_limit().map_or_else(|| "none".to_owned(), |limit| limit.to_string());
-            format!("{}, safe to browse: delivery limit {limit}{}", facts.kind(), by_policies(&facts))
-        };
-        Ok(or_well(verdicts, seen))
+        let limit = facts.delivery_limit().map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+        Ok(faults.or_well(format!("{}, safe to browse: delivery limit {limit}", facts.kind())))
     }
 
+    /// How a queue is bound to an exchange. Of what does not exist, there are no bindings either.
     async fn binding(&self, exchange: &str, amqp_queue: &str) -> Result<Vec<Verdict>, ManagementError> {
-        // Of what does not exist, there are no bindings either.
         if !self.management.queue_is_there(amqp_queue).await? || !self.management.exchange_is_there(exchange).await? {
             return Err(ManagementError::Status(404));
         }
@@ -170,11 +109,126 @@ impl Look<'_> {
                 Trouble::InvalidQueue,
                 format!("nothing comes into queue {amqp_queue:?}"),
                 format!("it is not bound to exchange {exchange:?}"),
-                format!("Bind it in the management pages (Queues > {amqp_queue} > Bindings), routing key #"),
+                format!("Bind it with the routing key # (management pages: Queues > {amqp_queue} > Bindings)"),
             ))
         } else {
             Verdict::Well(format!("{exchange:?} to {amqp_queue:?} by {}", keys.join(", ")))
         }])
+    }
+}
+
+/// What is wrong with a queue.
+struct Faults<'a> {
+    facts: &'a QueueFacts,
+    amqp_queue: &'a str,
+    what: String,
+    verdicts: Vec<Verdict>,
+}
+
+impl<'a> Faults<'a> {
+    fn of(facts: &'a QueueFacts, amqp_queue: &'a str, what: &str) -> Self {
+        Self { facts, amqp_queue, what: format!("queue {amqp_queue:?} {what}"), verdicts: Vec::new() }
+    }
+
+    fn judge_dead_letter_exchange(&mut self, exchange: Option<&str>, is_there: bool, wanted: &str) {
+        let setting = format!("dead-letter-exchange to {wanted:?}");
+        match exchange {
+            None => {
+                let why = "it has no dead-letter exchange, so what the broker itself gives up is lost".to_owned();
+                self.fail(why, &setting);
+            }
+            Some(exchange) if !is_there => {
+                let why = format!("its dead-letter exchange {exchange:?} does not exist");
+                let cure = "Declare it and bind a queue to it".to_owned();
+                self.verdicts.push(Verdict::Failed(self.diagnosis(why, cure)));
+            }
+            Some(exchange) if exchange != wanted => {
+                let why = format!("the broker dead-letters to {exchange:?}, the relay to AMQP_DEAD_LETTER_EXCHANGE");
+                self.warn(why, &setting);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn judge_strategy(&mut self) {
+        let (strategy, overflow) = (self.facts.dead_letter_strategy(), self.facts.overflow());
+        if strategy != "at-least-once" || overflow != "reject-publish" {
+            let why = format!(
+                "dead-letter-strategy is {strategy} and overflow {overflow}: the broker's own dead letters can get lost"
+            );
+            self.warn(why, "dead-letter-strategy to at-least-once and overflow to reject-publish");
+        }
+    }
+
+    fn judge_limit_of_alerts(&mut self, unlimited_by_default: bool) {
+        let why = match self.facts.delivery_limit() {
+            _ if self.facts.kind() != "quorum" => {
+                format!("it is a {} queue, which has no delivery limit and no copy on other nodes", self.facts.kind())
+            }
+            Some(limit @ 0..MIN_DELIVERY_LIMIT) => {
+                format!("its delivery limit is {limit}: a few crashes dead-letter alerts that are well")
+            }
+            None if unlimited_by_default => {
+                "it has no delivery limit: an alert that crashes the relay comes back for ever".to_owned()
+            }
+            _ => return,
+        };
+        self.warn(why, "delivery-limit to 100");
+    }
+
+    fn judge_limit_of_letters(&mut self, unlimited_by_default: bool) {
+        let why = match self.facts.delivery_limit() {
+            Some(limit @ 0..MIN_LOOKS) => {
+                format!("its delivery limit is {limit}, and each look at a letter counts as a delivery")
+            }
+            // 3.10 takes -1 for a limit that is passed already.
+            Some(..0) if unlimited_by_default => {
+                "before RabbitMQ 4, a delivery limit below 0 drops a letter at its first look".to_owned()
+            }
+            None if !unlimited_by_default => {
+                "its delivery limit is the default of 20, and each look counts as a delivery".to_owned()
+            }
+            _ => return,
+        };
+        self.fail(why, "delivery-limit to 1000000");
+    }
+
+    /// What works and should not stay so; `setting` mends it.
+    fn warn(&mut self, why: String, setting: &str) {
+        self.verdicts.push(Verdict::Warning(self.diagnosis(why, self.cure(setting))));
+    }
+
+    /// What loses messages; `setting` mends it.
+    fn fail(&mut self, why: String, setting: &str) {
+        self.verdicts.push(Verdict::Failed(self.diagnosis(why, self.cure(setting))));
+    }
+
+    fn diagnosis(&self, why: String, cure: String) -> Diagnosis {
+        Diagnosis::of(Trouble::InvalidQueue, self.what.clone(), why, cure)
+    }
+
+    /// Where a setting is to be changed: a policy can be, an argument cannot.
+    fn cure(&self, setting: &str) -> String {
+        match self.facts.policy_names().first() {
+            Some(policy) => {
+                format!("Set {setting} in the policy {policy:?}; what is an argument of the queue needs a new queue")
+            }
+            None => format!(
+                "Set {setting} by a policy on the queue (Admin > Policies); or, since arguments cannot be changed, move \
+                 its messages away, delete {:?} and start the relay, which declares it as it should be",
+                self.amqp_queue
+            ),
+        }
+    }
+
+    fn or_well(self, seen: String) -> Vec<Verdict> {
+        if !self.verdicts.is_empty() {
+            return self.verdicts;
+        }
+        vec![Verdict::Well(match self.facts.policy_names().as_slice() {
+            [] => seen,
+            names => format!("{seen}; policy {}", names.join(", ")),
+        })]
     }
 }
 
@@ -184,32 +238,4 @@ fn without_statistics() -> Diagnosis {
         "the management API does not show which policies are on it",
         "Run check again in some seconds, or let the broker collect statistics",
     )
-}
-
-fn or_well(verdicts: Vec<Verdict>, seen: impl Fn() -> String) -> Vec<Verdict> {
-    if verdicts.is_empty() { vec![Verdict::Well(seen())] } else { verdicts }
-}
-
-/// Where a setting is to be changed: a policy can be, an argument cannot.
-fn cure(facts: &QueueFacts, amqp_queue: &str, setting: &str) -> String {
-    match facts.policy_names().first() {
-        Some(policy) => {
-            format!("Set {setting} in the policy {policy:?}; what is an argument of the queue needs a new one")
-        }
-        None => format!("Set {setting} by a policy on the queue (Admin > Policies); {}", redeclare(amqp_queue)),
-    }
-}
-
-fn redeclare(amqp_queue: &str) -> String {
-    format!(
-        "or, since arguments cannot be changed, move its messages away, delete {amqp_queue:?} and start the relay, \
-         which declares it as it should be"
-    )
-}
-
-fn by_policies(facts: &QueueFacts) -> String {
-    match facts.policy_names().as_slice() {
-        [] => String::new(),
-        names => format!(", policy {}", names.join(", ")),
-    }
 }

@@ -16,6 +16,7 @@ use crate::ticket::RtQueueName;
 /// What needs REST 2.0.
 const IN_RT: [Step; 6] =
     [Step::RtLogin, Step::RtVersion, Step::RtQueue, Step::RtStartStatus, Step::RtField, Step::RtShowTicket];
+const STEP_BEFORE_FAILED: &str = "a step before it failed";
 /// By more, the times in tickets and logs mislead.
 const MAX_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
@@ -44,42 +45,31 @@ pub(super) async fn walk(settings: &Rtir, rules: &Rules, client: &Client, write:
     };
     findings.well(Step::RtQueue, format!("{:?}: visible, enabled, takes tickets", rt_queue.as_str()));
     findings.add(Step::RtStartStatus, &start_status(&lifecycle, rt_queue));
-    match field_flaw {
-        None => findings.well(Step::RtField, "on the RT queue, visible"),
-        Some(flaw) => {
+    match (field_flaw, write) {
+        (Some(flaw), _) => {
             findings.fail(Step::RtField, flaw.diagnosis("tickets would not be found again".to_owned()));
+            findings.skip(if write { &test_ticket::STEPS } else { &IN_RT[5..] }, STEP_BEFORE_FAILED);
         }
-    }
-    if write {
-        test_ticket::walk(rules, client, findings).await;
-    } else {
-        what_reading_cannot(client, findings).await;
+        (None, true) => {
+            findings.well(Step::RtField, "on the RT queue, visible");
+            test_ticket::walk(rules, client, findings).await;
+        }
+        (None, false) => {
+            findings.well(Step::RtField, "on the RT queue, visible");
+            what_reading_cannot(client, findings).await;
+        }
     }
 }
 
 /// Whether REST 2.0 answers.
 async fn reach(settings: &Rtir, client: &Client, findings: &mut Findings<'_>) -> bool {
-    let later = [Step::RtAddress, Step::RtTls, Step::RtRest, Step::RtClock];
     let proxy = proxy(settings);
-    let direct = match &proxy {
-        None => {
-            findings.skip(&[Step::RtProxy], "none is set");
-            reach_directly(settings, findings).await
-        }
-        Some(proxy) => match proxy.reach().await {
-            Ok(seen) => {
-                findings.well(Step::RtProxy, seen);
-                findings.skip(&later[..1], "left to the proxy");
-                Ok(())
-            }
-            Err(diagnosis) => {
-                findings.fail(Step::RtProxy, diagnosis);
-                Err(0)
-            }
-        },
+    let way_is_free = match &proxy {
+        Some(proxy) => reach_proxy(proxy, findings).await,
+        None => reach_directly(settings, findings).await,
     };
-    if let Err(from) = direct {
-        findings.skip(&later[from..], "a step before it failed");
+    if !way_is_free {
+        findings.skip(&[Step::RtRest, Step::RtClock], STEP_BEFORE_FAILED);
         return false;
     }
     match client.reach().await {
@@ -95,20 +85,40 @@ async fn reach(settings: &Rtir, client: &Client, findings: &mut Findings<'_>) ->
         }
         Err(error) => {
             findings.fail(Step::RtRest, why_not_reached(settings, proxy.is_some(), &error).await);
-            findings.skip(&[Step::RtClock], "a step before it failed");
+            findings.skip(&[Step::RtClock], STEP_BEFORE_FAILED);
             false
         }
     }
 }
 
-/// Address and TLS. `Err` is which of the later steps is the first that was not taken.
-async fn reach_directly(settings: &Rtir, findings: &mut Findings<'_>) -> Result<(), usize> {
+/// The proxy, which sees to address and TLS of RT.
+async fn reach_proxy(proxy: &Proxy, findings: &mut Findings<'_>) -> bool {
+    let Proxy { host, port, variable } = proxy;
+    let settings = reach::Settings { url: variable, ..REACH };
+    match reach::connect(host, *port, &settings).await {
+        Ok(_) => {
+            findings.well(Step::RtProxy, format!("{host}:{port}, by {variable}"));
+            findings.skip(&[Step::RtAddress], "left to the proxy");
+            true
+        }
+        Err(diagnosis) => {
+            findings.fail(Step::RtProxy, Diagnosis { trouble: Some(Trouble::ProxyOrFirewall), ..diagnosis });
+            findings.skip(&[Step::RtAddress, Step::RtTls], STEP_BEFORE_FAILED);
+            false
+        }
+    }
+}
+
+/// RT's address and TLS, without a proxy.
+async fn reach_directly(settings: &Rtir, findings: &mut Findings<'_>) -> bool {
+    findings.skip(&[Step::RtProxy], "none is set");
     let (host, port) = host_and_port(&settings.url);
     let stream = match reach::connect(&host, port, &REACH).await {
         Ok(stream) => stream,
         Err(diagnosis) => {
             findings.fail(Step::RtAddress, diagnosis);
-            return Err(1);
+            findings.skip(&[Step::RtTls], STEP_BEFORE_FAILED);
+            return false;
         }
     };
     findings.well(Step::RtAddress, reached(&host, port, &stream));
@@ -127,7 +137,7 @@ async fn reach_directly(settings: &Rtir, findings: &mut Findings<'_>) -> Result<
         Verdict::Skipped("http:// is not by TLS".to_owned())
     };
     findings.add(Step::RtTls, &verdict);
-    if matches!(verdict, Verdict::Failed(_)) { Err(2) } else { Ok(()) }
+    !matches!(verdict, Verdict::Failed(_))
 }
 
 /// Who carries requests to RT.
@@ -145,16 +155,6 @@ fn proxy(settings: &Rtir) -> Option<Proxy> {
     let url = Url::parse(secret.read().ok()?.expose_secret()).ok()?;
     let (host, port) = host_and_port(&url);
     Some(Proxy { host, port, variable: "RTIR_PROXY" })
-}
-
-impl Proxy {
-    async fn reach(&self) -> Result<String, Diagnosis> {
-        let settings = reach::Settings { url: self.variable, ..REACH };
-        match reach::connect(&self.host, self.port, &settings).await {
-            Ok(_) => Ok(format!("{}:{}, by {}", self.host, self.port, self.variable)),
-            Err(diagnosis) => Err(Diagnosis { trouble: Some(Trouble::ProxyOrFirewall), ..diagnosis }),
-        }
-    }
 }
 
 fn host_and_port(url: &Url) -> (String, u16) {

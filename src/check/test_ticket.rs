@@ -8,7 +8,8 @@ use crate::outcome::Diagnosis;
 use crate::rtir::{Client, Error};
 use crate::ticket::{AlertKey, NewTicket, Subject, TicketId};
 
-const AFTER_CREATE: [Step; 3] = [Step::TestFind, Step::TestComment, Step::TestResolve];
+/// What it takes.
+pub(super) const STEPS: [Step; 4] = [Step::TestCreate, Step::TestFind, Step::TestComment, Step::TestResolve];
 
 /// Makes the ticket, and leaves it resolved.
 pub(super) async fn walk(rules: &Rules, client: &Client, findings: &mut Findings<'_>) {
@@ -17,7 +18,7 @@ pub(super) async fn walk(rules: &Rules, client: &Client, findings: &mut Findings
         Ok(id) => id,
         Err(error) => {
             findings.fail(Step::TestCreate, error.diagnosis());
-            return findings.skip(&AFTER_CREATE, "there is no ticket");
+            return findings.skip(&STEPS[1..], "there is no ticket");
         }
     };
     findings.well(Step::TestCreate, format!("ticket {id}, {:?}", ticket.subject.as_str()));

@@ -164,7 +164,7 @@ impl Fault {
 
     /// The fault in words, with what mends it; `what` was being done, and failed.
     pub fn diagnosis(&self, what: String, shown: Option<&Certificate>, settings: &Settings) -> Diagnosis {
-        let Settings { url, ca_file, schemes: [tls, plain] } = settings;
+        let Settings { url, ca_file, client_certificate, schemes: [tls, plain] } = settings;
         let trouble = match self {
             Self::NotTls | Self::Cut => Trouble::ServerUnreachable,
             _ => Trouble::Certificate,
@@ -183,9 +183,12 @@ impl Fault {
                 "Put the authority that issued it, as PEM, into the file that {ca_file} names, and let the server send \
                  the whole chain"
             ),
-            Self::ClientCertificate => {
-                "Set a client certificate that the server trusts, or let it ask for none".to_owned()
-            }
+            Self::ClientCertificate => match client_certificate {
+                Some(variable) => {
+                    format!("Set {variable} to a certificate that the server trusts, or let it ask for none")
+                }
+                None => "Let the server ask for no certificate".to_owned(),
+            },
             Self::Files(_) => "Mend the setting".to_owned(),
             Self::Other(_) => format!("Check the server's certificate and TLS, and {ca_file}"),
         };

@@ -5,8 +5,12 @@ use crate::outcome::{Diagnosis, RtAnswer, Trouble};
 use crate::reach;
 
 /// The settings that lead to RT.
-pub const REACH: reach::Settings =
-    reach::Settings { url: "RTIR_URL", ca_file: "RTIR_CA_FILE", schemes: ["https://", "http://"] };
+pub const REACH: reach::Settings = reach::Settings {
+    url: "RTIR_URL",
+    ca_file: "RTIR_CA_FILE",
+    client_certificate: None,
+    schemes: ["https://", "http://"],
+};
 
 /// By what word operators know it, if by any, and what mends it.
 type Help = (Option<Trouble>, &'static str);

@@ -2,6 +2,8 @@
 //! `check`, does what it says, and runs it again.
 
 use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use jiff::civil::{Date, date};
 use serde_json::{Value, json};
 
 use crate::support::broker_admin::{self as broker, url_of};
@@ -64,6 +66,8 @@ struct Case {
 /// With it, `check` sees limits, policies and bindings.
 const MANAGEMENT: Change = Set("AMQP_MANAGEMENT_URL", |_| setting("RELAY_LAB_RABBITMQ_API"));
 const ALL: [&str; 3] = ["^SCENE\\.", "^SCENE\\.", "^SCENE\\."];
+/// When certificates that are well end.
+const LATER: Date = date(2100, 1, 1);
 const QUEUE: &str = "queue";
 const ALERTS: &str = "alerts";
 const LETTERS: &str = "dead-letters";
@@ -157,6 +161,19 @@ impl SetUp {
         for (key, words) in [("why", says.why), ("cure", says.cure)] {
             let (text, words) = (finding[key].as_str().unwrap(), self.named(words));
             assert!(text.contains(&words), "{}: no {words:?} in {key}: {finding:#}", self.scene.name);
+        }
+    }
+}
+
+impl SetUp {
+    /// Asserts that one step warns, with these words, and nothing fails.
+    async fn warns(&self, step: &str, why: &str, cure: &str) {
+        let (exit, findings) = self.check(&[]).await;
+        let warned: Vec<_> = findings.iter().filter(|finding| finding["status"] == "warn").collect();
+        assert_eq!((exit, warned.len()), (Some(0), 1), "{findings:#?}");
+        assert_eq!(warned[0]["step"], step);
+        for (key, words) in [("why", why), ("cure", cure)] {
+            assert!(warned[0][key].as_str().unwrap().contains(words), "no {words:?} in {key}: {}", warned[0]);
         }
     }
 }
@@ -637,7 +654,7 @@ async fn what_is_broken_in_certificates() {
     for (step, url_variable, ca_variable, url, scheme) in servers {
         let mut set_up = SetUp::new("check-tls").await;
         let authority = Authority::new(&format!("{}-{scheme}", set_up.scene.name));
-        let good = authority.certificate("localhost", 2100);
+        let good = authority.certificate("localhost", LATER);
         let front = Front::of(&url(&set_up.scene), Look::Tls(Shown::clone(&good))).await;
         set_up.set(url_variable, front.url(&url(&set_up.scene), scheme));
 
@@ -648,8 +665,12 @@ async fn what_is_broken_in_certificates() {
         set_up.is_well(&[]).await;
 
         let cases = [
-            (authority.certificate("localhost", 2020), "expired on 2020-12-31", "Renew the server's certificate"),
-            (authority.certificate("other.example", 2100), "other.example", "a name in"),
+            (
+                authority.certificate("localhost", date(2020, 12, 31)),
+                "expired on 2020-12-31",
+                "Renew the server's certificate",
+            ),
+            (authority.certificate("other.example", LATER), "other.example", "a name in"),
         ];
         for (shown, why, cure) in cases {
             front.set(Look::Tls(shown));
@@ -665,18 +686,22 @@ async fn what_is_broken_in_certificates() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_ends_soon_and_a_clock_that_is_wrong_are_warnings() {
+async fn a_clock_that_is_wrong_and_a_certificate_that_ends_soon_are_warnings() {
     let mut set_up = SetUp::new("check-warn").await;
     let url = rt_url(&set_up.scene);
     let front = Front::of(&url, Look::Date("Tue, 24 Nov 2020 22:57:43 GMT")).await;
     set_up.set("RTIR_URL", front.url(&url, "http"));
-    let (exit, findings) = set_up.check(&[]).await;
-    let warned: Vec<_> = findings.iter().filter(|finding| finding["status"] == "warn").collect();
-    assert_eq!((exit, warned.len()), (Some(0), 1), "{findings:#?}");
-    assert_eq!(warned[0]["step"], "RT clock");
-    assert!(warned[0]["why"].as_str().unwrap().contains("behind"), "{}", warned[0]);
-    assert!(warned[0]["cure"].as_str().unwrap().contains("NTP"), "{}", warned[0]);
+    set_up.warns("RT clock", "behind", "NTP").await;
     front.set(Look::Plain);
+    set_up.is_well(&[]).await;
+
+    let authority = Authority::new(&set_up.scene.name);
+    let soon = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().saturating_add(jiff::Span::new().days(10));
+    front.set(Look::Tls(authority.certificate("localhost", soon)));
+    set_up.set("RTIR_URL", front.url(&url, "https"));
+    set_up.set("RTIR_CA_FILE", authority.file.to_str().unwrap());
+    set_up.warns("RT TLS", " days left", "Renew it in time").await;
+    front.set(Look::Tls(authority.certificate("localhost", LATER)));
     set_up.is_well(&[]).await;
     set_up.scene.close().await;
 }
@@ -686,7 +711,7 @@ async fn plain_words_to_a_port_for_tls_and_a_port_where_nobody_listens() {
     let mut set_up = SetUp::new("check-http-to-https").await;
     let url = rt_url(&set_up.scene);
     let authority = Authority::new(&set_up.scene.name);
-    let front = Front::of(&url, Look::Tls(authority.certificate("localhost", 2100))).await;
+    let front = Front::of(&url, Look::Tls(authority.certificate("localhost", LATER))).await;
     set_up.set("RTIR_CA_FILE", authority.file.to_str().unwrap());
     set_up.set("RTIR_URL", front.url(&url, "http"));
     let wrong = says("RT REST 2.0", "server unreachable", "speaks TLS", "Write https:// in RTIR_URL");
@@ -708,7 +733,7 @@ async fn a_proxy_that_refuses_or_wants_a_password() {
     let mut set_up = SetUp::new("check-proxy").await;
     let url = rt_url(&set_up.scene);
     let authority = Authority::new(&set_up.scene.name);
-    let front = Front::of(&url, Look::Tls(authority.certificate("localhost", 2100))).await;
+    let front = Front::of(&url, Look::Tls(authority.certificate("localhost", LATER))).await;
     set_up.set("RTIR_CA_FILE", authority.file.to_str().unwrap());
     set_up.set("RTIR_URL", front.url(&url, "https"));
     let proxy = HttpProxy::start(403).await;

@@ -96,7 +96,7 @@ async fn wrong_settings_of_the_broker_end_the_start_with_78() {
     vhost.set_path("/nowhere");
     refuses_to_start(&scene, &[("AMQP_URL", vhost.as_str())], &["vhost", "nowhere", "/%2f"]).await;
     let tls = good.as_str().replace("amqp://", "amqps://");
-    refuses_to_start(&scene, &[("AMQP_URL", &tls)], &["amqp:// or amqps://"]).await;
+    refuses_to_start(&scene, &[("AMQP_URL", &tls)], &["speak TLS", "Write amqp://"]).await;
     refuses_to_start(&scene, &[("AMQP_TOPOLOGY", "passive")], &["does not exist", "AMQP_TOPOLOGY=declare"]).await;
     scene.close().await;
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use jiff::civil::{Date, date};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -36,11 +37,13 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), file }
     }
 
-    /// A certificate for `name` that is valid through `year`.
-    pub fn certificate(&self, name: &str, year: i32) -> Shown {
+    /// A certificate for `name` that is valid until the beginning of `end`.
+    pub fn certificate(&self, name: &str, end: Date) -> Shown {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        (params.not_before, params.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(year, 12, 31));
+        let day =
+            |date: Date| date_time_ymd(date.year().into(), date.month().cast_unsigned(), date.day().cast_unsigned());
+        (params.not_before, params.not_after) = (day(date(2000, 1, 1)), day(end));
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = ServerConfig::builder().with_no_client_auth();

@@ -3,11 +3,11 @@
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use jiff::civil::{Date, date};
+use jiff::civil::date;
 use serde_json::{Value, json};
 
 use crate::support::broker_admin::{self as broker, url_of};
-use crate::support::front::{Authority, Front, HttpProxy, Look, Shown, closed_port};
+use crate::support::front::{Authority, Front, HttpProxy, LATER, Look, Shown, closed_port};
 use crate::support::lab::{Scene, mail, rt_admin, setting};
 use crate::support::relay_process::run;
 
@@ -66,8 +66,6 @@ struct Case {
 /// With it, `check` sees limits, policies and bindings.
 const MANAGEMENT: Change = Set("AMQP_MANAGEMENT_URL", |_| setting("RELAY_LAB_RABBITMQ_API"));
 const ALL: [&str; 3] = ["^SCENE\\.", "^SCENE\\.", "^SCENE\\."];
-/// When certificates that are well end.
-const LATER: Date = date(2100, 1, 1);
 const QUEUE: &str = "queue";
 const ALERTS: &str = "alerts";
 const LETTERS: &str = "dead-letters";

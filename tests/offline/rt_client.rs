@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::secrets::Captured;
 use crate::support::eventually::DEADLINE;
 use crate::support::fake_rt::{Answer, FakeRt, Fault, INVESTIGATIONS, Op, PASSWORD, Request, SetUp, TOKEN, USER};
-use crate::support::tls::Authority;
+use crate::support::front::{Authority, LATER};
 
 /// Settings with a token instead of a password.
 const BY_TOKEN: [(&str, &str); 3] = [("RTIR_USERNAME", ""), ("RTIR_PASSWORD", ""), ("RTIR_TOKEN", TOKEN)];
@@ -764,10 +764,9 @@ async fn rt_may_say_how_long_it_wants_to_be_left_alone() {
 
 #[tokio::test]
 async fn an_authority_of_ones_own_is_trusted_when_named_and_only_then() {
-    let authority = Authority::new();
-    let file = std::env::temp_dir().join(format!("rtir-relay-ca-{}.pem", std::process::id()));
-    std::fs::write(&file, &authority.pem).unwrap();
-    let rt = FakeRt::start_with_tls(authority.certificate());
+    let authority = Authority::new("rt-client");
+    let file = &authority.file;
+    let rt = FakeRt::start_with_tls(authority.certificate("localhost", LATER));
     client_for(&rt, &[("RTIR_CA_FILE", file.to_str().unwrap())]).look().await.unwrap();
 
     let others = rt.requests().len();
@@ -780,10 +779,10 @@ async fn an_authority_of_ones_own_is_trusted_when_named_and_only_then() {
     let settings = [("RTIR_CA_FILE", file.to_str().unwrap()), ("RTIR_URL", &by_address)];
     assert!(client_for(&rt, &settings).look().await.is_err(), "the certificate is made out to localhost");
 
-    std::fs::write(&file, "no certificate").unwrap();
+    std::fs::write(file, "no certificate").unwrap();
     let settings = rt.config(&[("RTIR_CA_FILE", file.to_str().unwrap())]).rtir;
     assert!(matches!(Client::new(Arc::new(settings), Arc::new(Metrics::default())), Err(BuildError::CaFile(_))));
-    std::fs::remove_file(&file).unwrap();
+    std::fs::remove_file(file).unwrap();
 }
 
 #[tokio::test]

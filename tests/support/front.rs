@@ -22,6 +22,9 @@ pub struct Authority {
     pub file: PathBuf,
 }
 
+/// No test runs so late.
+pub const LATER: Date = date(2099, 1, 1);
+
 /// A certificate to show, with its key.
 pub type Shown = Arc<ServerConfig>;
 

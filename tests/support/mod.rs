@@ -13,4 +13,3 @@ pub mod link;
 pub mod relay_process;
 pub mod rt;
 pub mod servers;
-pub mod tls;

@@ -8,20 +8,19 @@ use std::time::Instant;
 use super::stage::{Stage, names_cause};
 use super::{Form, Resumed, Row};
 use crate::support::eventually::eventually;
+use crate::support::front::{Authority, Front, LATER, Look, Shown};
 use crate::support::lab::{Scene, setting};
 use crate::support::relay_process::RelayProcess;
 use crate::support::servers::Server;
-use crate::support::tls::{Authority, TlsFront};
 
 /// An RT with a database server, behind TLS, all of it the test's own.
 pub struct World {
     stage: Stage,
     scene: Scene,
-    front: TlsFront,
-    authority: Authority,
+    front: Front,
+    certificate: Shown,
     /// Where the relay reads its password.
     password: PathBuf,
-    directory: PathBuf,
     rt: Server,
     postgresql: Server,
 }
@@ -81,16 +80,14 @@ impl World {
         let rt = Server::rt_on(&postgresql).await;
         let server = rt.rt_server().await;
         let scene = Scene::on(&setting("RELAY_LAB_AMQP_URL"), &server, "rt-faults").await;
-        let authority = Authority::new();
-        let front = TlsFront::of(&server.url, authority.certificate()).await;
-        let directory = std::env::temp_dir().join(&scene.name);
-        std::fs::create_dir(&directory).unwrap();
-        let (password, ca) = (directory.join("password"), directory.join("ca.pem"));
+        let authority = Authority::new(&scene.name);
+        let certificate = authority.certificate("localhost", LATER);
+        let front = Front::of(&server.url, Look::Tls(Shown::clone(&certificate))).await;
+        let password = std::env::temp_dir().join(format!("{}.password", scene.name));
         std::fs::write(&password, scene.password()).unwrap();
-        std::fs::write(&ca, &authority.pem).unwrap();
         let others = [
-            ("RTIR_URL", front.url().as_str()),
-            ("RTIR_CA_FILE", ca.to_str().unwrap()),
+            ("RTIR_URL", front.url(&server.url, "https").as_str()),
+            ("RTIR_CA_FILE", authority.file.to_str().unwrap()),
             ("RTIR_PASSWORD", ""),
             ("RTIR_PASSWORD_FILE", password.to_str().unwrap()),
             ("RTIR_TIMEOUT", "5s"),
@@ -99,7 +96,7 @@ impl World {
         .map(|(name, value)| (name, value.to_owned()));
         let others = super::answers::as_refs(&others);
         let stage = Stage::new(scene.again().await, scene.environment(&[]), &others);
-        Self { stage, scene, front, authority, password, directory, rt, postgresql }
+        Self { stage, scene, front, certificate, password, rt, postgresql }
     }
 
     async fn breaks(&self, fault: Fault) {
@@ -108,12 +105,11 @@ impl World {
             Fault::Stopped => self.rt.stop().await,
             Fault::DatabaseStopped => self.postgresql.stop().await,
             Fault::Frozen => self.rt.freeze().await,
-            Fault::PasswordChanged => {
-                admin(&["set-password", name, &self.other_password()]);
-                // RT goes on with sessions that are logged in.
-                admin(&["delete-sessions", name]);
+            Fault::PasswordChanged => drop(admin(&["set-password", name, &self.other_password()])),
+            Fault::CertificateUntrusted => {
+                let unknown = Authority::new(&format!("{name}-unknown"));
+                self.front.set(Look::Tls(unknown.certificate("localhost", LATER)));
             }
-            Fault::CertificateUntrusted => self.front.show(Authority::new().certificate()),
             Fault::RightRevoked => drop(admin(&["revoke", name, "CreateTicket", name])),
             Fault::QueueDisabled => drop(admin(&["disable-queue", name])),
         }
@@ -126,7 +122,7 @@ impl World {
             Fault::DatabaseStopped => self.postgresql.start().await,
             Fault::Frozen => self.rt.thaw().await,
             Fault::PasswordChanged => std::fs::write(&self.password, self.other_password()).unwrap(),
-            Fault::CertificateUntrusted => self.front.show(self.authority.certificate()),
+            Fault::CertificateUntrusted => self.front.set(Look::Tls(Shown::clone(&self.certificate))),
             Fault::RightRevoked => drop(admin(&["grant", name, "CreateTicket", name])),
             Fault::QueueDisabled => drop(admin(&["enable-queue", name])),
         }
@@ -172,7 +168,7 @@ impl World {
     }
 
     pub async fn close(self) {
-        std::fs::remove_dir_all(&self.directory).unwrap();
+        std::fs::remove_file(&self.password).unwrap();
         self.scene.close().await;
     }
 }

@@ -60,7 +60,8 @@ impl Alert {
     }
 }
 
-fn is_cloud_event(content_type: &str) -> bool {
+/// Whether the alert is the `data` of an envelope.
+pub(super) fn is_cloud_event(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case(CLOUD_EVENT)
 }

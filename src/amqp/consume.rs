@@ -99,7 +99,7 @@ impl Delivery {
     /// Whether the broker has given it to somebody before.
     pub fn was_delivered_before(&self) -> bool {
         let headers = self.0.properties.headers().as_ref();
-        self.0.redelivered || headers.is_some_and(|headers| headers.contains_key("x-delivery-count"))
+        self.0.redelivered || headers.is_some_and(|headers| headers.contains_key(super::headers::DELIVERY_COUNT))
     }
 
     /// Whether it can still be settled. After the loss of a connection lapin hands out what it had buffered; that is

@@ -1,16 +1,16 @@
 //! The copy of an alert that goes to the dead-letter exchange: the body byte for byte, the reason in headers.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gethostname::gethostname;
 use jiff::Timestamp;
 use lapin::BasicProperties;
-use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldTable};
 
 use super::connect::{Broker, close};
 use super::consume::Delivery;
 use super::error::Error;
+use super::headers::{self, Headers};
 use super::publish::{PublishError, Publisher};
 use super::topology;
 use crate::outcome::{Attempt, DeadLetter, Diagnosis};
@@ -19,13 +19,6 @@ use crate::outcome::{Attempt, DeadLetter, Diagnosis};
 const MAX_TEXT_BYTES: usize = 2 * 1024;
 /// The longest history in a header, in bytes.
 const MAX_HISTORY_BYTES: usize = 4 * 1024;
-/// Headers that the broker would act on, or that mean something else on a copy: name, and where it moves.
-const MOVED: [(&str, &str); 4] = [
-    ("CC", "x-original-CC"),
-    ("BCC", "x-original-BCC"),
-    ("x-delivery-count", "x-original-delivery-count"),
-    ("x-acquired-count", "x-original-acquired-count"),
-];
 
 /// Publishes dead letters.
 pub struct DeadLetters {
@@ -89,100 +82,34 @@ impl DeadLetters {
 /// The properties of the copy, and its routing key: that of the first time, where the alert was replayed.
 fn copy(delivery: &Delivery, letter: &DeadLetter) -> (BasicProperties, String) {
     let lapin::message::Delivery { exchange, routing_key, properties, .. } = &delivery.0;
-    let mut headers = Headers(properties.headers().clone().unwrap_or_default().inner().clone());
-    for (name, moved) in MOVED {
-        headers.rename(name, moved);
-    }
-    if let Some(expiration) = properties.expiration() {
-        headers.text("x-original-expiration", expiration.as_str());
-    }
-    if let Some(user_id) = properties.user_id() {
-        headers.text("x-original-user-id", user_id.as_str());
-    }
-    headers.text_if_absent("x-original-exchange", exchange.as_str());
-    headers.text_if_absent("x-original-routing-key", routing_key.as_str());
-    headers.failure(letter);
-
-    let routing_key = headers.get_text("x-original-routing-key").unwrap_or_else(|| routing_key.to_string());
-    let properties = without_expiration_and_user(properties).with_headers(headers.0.into()).with_delivery_mode(2);
-    (properties, routing_key)
+    let mut headers = Headers::of(properties);
+    headers.put_aside(properties);
+    headers.text_if_absent(headers::ORIGINAL_EXCHANGE, exchange.as_str());
+    headers.text_if_absent(headers::ORIGINAL_ROUTING_KEY, routing_key.as_str());
+    add_failure(&mut headers, letter);
+    let original = headers.get_text(headers::ORIGINAL_ROUTING_KEY);
+    (headers.into_properties(properties), original.unwrap_or_else(|| routing_key.to_string()))
 }
 
-/// A copy that expired would be lost, and the broker refuses the name of another user.
-fn without_expiration_and_user(given: &BasicProperties) -> BasicProperties {
-    let mut kept = BasicProperties::default();
-    macro_rules! keep {
-        ($($property:ident, $with:ident;)*) => { $(
-            if let Some(value) = given.$property().clone() { kept = kept.$with(value); }
-        )* };
+/// What an operator needs to know; what is unknown is absent, also where an earlier failure left it.
+fn add_failure(headers: &mut Headers, letter: &DeadLetter) {
+    let service =
+        format!("{}/{}@{}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), gethostname().to_string_lossy());
+    headers.text(headers::REASON, letter.reason.as_str());
+    headers.text(headers::MESSAGE, cut(&letter.diagnosis.to_string(), MAX_TEXT_BYTES));
+    headers.text(headers::TIME, &format!("{:.3}", Timestamp::now()));
+    headers.text(headers::SERVICE, &service);
+    headers.number(headers::ATTEMPTS, letter.attempts.into());
+    headers.text(headers::HISTORY, &history(&letter.history));
+    for name in [headers::HTTP_STATUS, headers::RESPONSE, headers::ALERT_KEY] {
+        headers.remove(name);
     }
-    keep! {
-        content_type, with_content_type;
-        content_encoding, with_content_encoding;
-        priority, with_priority;
-        correlation_id, with_correlation_id;
-        reply_to, with_reply_to;
-        message_id, with_message_id;
-        timestamp, with_timestamp;
-        kind, with_type;
-        app_id, with_app_id;
-        cluster_id, with_cluster_id;
+    if let Some(answer) = &letter.answer {
+        headers.number(headers::HTTP_STATUS, answer.http_status.into());
+        headers.text(headers::RESPONSE, cut(&answer.message, MAX_TEXT_BYTES));
     }
-    kept
-}
-
-/// The headers of a copy.
-struct Headers(BTreeMap<ShortString, AMQPValue>);
-
-impl Headers {
-    /// What an operator needs to know; what is unknown is absent, also where an earlier failure left it.
-    fn failure(&mut self, letter: &DeadLetter) {
-        let service =
-            format!("{}/{}@{}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), gethostname().to_string_lossy());
-        self.text("x-failure-reason", letter.reason.as_str());
-        self.text("x-failure-message", cut(&letter.diagnosis.to_string(), MAX_TEXT_BYTES));
-        self.text("x-failure-time", &format!("{:.3}", Timestamp::now()));
-        self.text("x-failure-service", &service);
-        self.set("x-failure-attempts", AMQPValue::LongLongInt(letter.attempts.into()));
-        self.text("x-failure-history", &history(&letter.history));
-        for name in ["x-failure-http-status", "x-failure-response", "x-alert-key"] {
-            self.0.remove(name);
-        }
-        if let Some(answer) = &letter.answer {
-            self.set("x-failure-http-status", AMQPValue::LongLongInt(answer.http_status.into()));
-            self.text("x-failure-response", cut(&answer.message, MAX_TEXT_BYTES));
-        }
-        if let Some(key) = &letter.key {
-            self.text("x-alert-key", key);
-        }
-    }
-
-    fn set(&mut self, name: &str, value: AMQPValue) {
-        self.0.insert(name.into(), value);
-    }
-
-    fn text(&mut self, name: &str, value: &str) {
-        self.set(name, AMQPValue::LongString(value.into()));
-    }
-
-    fn text_if_absent(&mut self, name: &str, value: &str) {
-        if !self.0.contains_key(name) {
-            self.text(name, value);
-        }
-    }
-
-    fn get_text(&self, name: &str) -> Option<String> {
-        match self.0.get(name)? {
-            AMQPValue::LongString(text) => Some(text.to_string()),
-            AMQPValue::ShortString(text) => Some(text.to_string()),
-            _ => None,
-        }
-    }
-
-    fn rename(&mut self, from: &str, to: &str) {
-        if let Some(value) = self.0.remove(from) {
-            self.set(to, value);
-        }
+    if let Some(key) = &letter.key {
+        headers.text(headers::ALERT_KEY, key);
     }
 }
 

@@ -5,7 +5,7 @@
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Connection, ExchangeKind};
+use lapin::{Connection, ErrorKind, ExchangeKind};
 use tracing::info;
 
 use super::connect::channel;
@@ -34,6 +34,65 @@ pub async fn ensure(connection: &Connection, settings: &Amqp) -> Result<(), Erro
 /// As for [`ensure`].
 pub async fn ensure_dead_letters(connection: &Connection, settings: &Amqp) -> Result<(), Error> {
     Route::of_dead_letters(settings).ensure(connection, settings.topology).await
+}
+
+/// How often a message may be delivered before the broker drops it. Looking at a dead letter is a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryLimit {
+    /// Deliveries are not counted: a classic queue.
+    Uncounted,
+    /// So often, by the queue's arguments. A policy may set fewer, which AMQP does not tell.
+    Known(i64),
+    /// The arguments name none, or may not be asked for.
+    Unknown,
+}
+
+impl DeliveryLimit {
+    /// What has to be reckoned with: where nothing is known, what RabbitMQ sets from 4.0 on.
+    pub fn most(self) -> Option<i64> {
+        match self {
+            Self::Uncounted => None,
+            Self::Known(most) => Some(most),
+            Self::Unknown => Some(20),
+        }
+    }
+}
+
+/// The delivery limit of the dead-letter queue. AMQP cannot be asked for it: but a declaration changes nothing where
+/// the queue is there, and the broker refuses one that differs with the name and value of what differs.
+///
+/// # Errors
+/// The queue is not there, or the broker fails.
+pub(super) async fn delivery_limit(connection: &Connection, settings: &Amqp) -> Result<DeliveryLimit, Error> {
+    let letters = Route::of_dead_letters(settings);
+    if !queue_is_there(connection, letters.amqp_queue).await? {
+        return Err(Error::Absent(format!("queue {:?}", letters.amqp_queue)));
+    }
+    if settings.topology == Topology::Passive {
+        return Ok(DeliveryLimit::Unknown);
+    }
+    match letters.declare_queue(connection).await {
+        Ok(()) => Ok(DeliveryLimit::Known(DEAD_LETTER_DELIVERY_LIMIT)),
+        Err(Error::Call { source, .. }) => match source.kind() {
+            ErrorKind::ProtocolError(error) => Ok(limit_in(error.get_message().as_str())),
+            _ => Err(Error::Call { doing: "looking at the dead-letter queue".to_owned(), source }),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// The limit in `PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'q' in vhost '/': received the
+/// value '1000000' of type 'long' but current is '20'`.
+fn limit_in(refusal: &str) -> DeliveryLimit {
+    let differs = |argument: &str| refusal.contains(&format!("inequivalent arg '{argument}'"));
+    let current = refusal.rsplit_once("but current is").and_then(|(_, current)| current.split('\'').nth(1));
+    match current {
+        Some("classic") if differs("x-queue-type") => DeliveryLimit::Uncounted,
+        Some(current) if differs("x-delivery-limit") => {
+            current.parse().map_or(DeliveryLimit::Unknown, DeliveryLimit::Known)
+        }
+        _ => DeliveryLimit::Unknown,
+    }
 }
 
 /// An exchange, a queue, and what binds them.
@@ -90,6 +149,7 @@ impl<'a> Route<'a> {
         }
         if !queue_there {
             self.declare_queue(connection).await?;
+            info!("declared queue {:?}", self.amqp_queue);
         }
         // A binding cannot be looked for. Where both ends were there, an operator may have bound them more narrowly.
         self.bind(connection).await
@@ -109,9 +169,7 @@ impl<'a> Route<'a> {
         let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
         let channel = channel(connection).await?;
         let declare = channel.queue_declare(self.amqp_queue.into(), options, self.arguments.clone());
-        call(format!("declaring queue {:?}", self.amqp_queue), declare).await?;
-        info!("declared queue {:?}", self.amqp_queue);
-        Ok(())
+        call(format!("declaring queue {:?}", self.amqp_queue), declare).await.map(drop)
     }
 
     async fn bind(&self, connection: &Connection) -> Result<(), Error> {

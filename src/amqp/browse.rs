@@ -1,0 +1,267 @@
+//! Looking into the dead-letter queue without harm: letters are delivered and never acknowledged, so that all of them
+//! are back when the channel closes. The one way out of the queue is [`Walk::remove`].
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection};
+use tracing::debug;
+
+use super::connect::{Broker, channel};
+use super::error::{CALL_TIMEOUT, Error, call};
+use super::letter::Letter;
+use super::lock::{Lock, Taken};
+use super::publish::Publisher;
+use super::topology::{self, DeliveryLimit};
+
+/// Letters are fetched in windows, each on a channel of its own: to acknowledge one, the broker looks through all that
+/// its channel holds. So many are in a window, and in the first, whose bodies tell how large the others may be.
+const WINDOW: u32 = 1000;
+const FIRST_WINDOW: u32 = 32;
+/// The most bytes of bodies in a window, as far as the largest body seen tells.
+const WINDOW_BYTES: usize = 32 * 1024 * 1024;
+/// The most channels of a walk; brokers allow 2047 by default. For more letters than fit, windows are larger.
+const MOST_CHANNELS: u32 = 1500;
+/// How long the broker may take for a letter before it is asked whether there are more.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A connection to the dead letters, for one operator at a time.
+pub struct Browser {
+    connection: Connection,
+    lock: Option<Lock>,
+    publisher: Publisher,
+    amqp_queue: String,
+    delivery_limit: DeliveryLimit,
+}
+
+/// Why there is no browser.
+#[derive(Debug, thiserror::Error)]
+pub enum NotOpened {
+    /// Another operator is at the letters.
+    #[error("{0}")]
+    Locked(String),
+    /// The broker fails, refuses or does not answer.
+    #[error(transparent)]
+    Broker(#[from] Error),
+}
+
+/// All letters that were in the queue when it began, each once, in the queue's order. To be closed.
+pub struct Walk<'a> {
+    browser: &'a Browser,
+    /// One for each window; what was delivered on them is held as long as they are open.
+    channels: Vec<Channel>,
+    /// What was fetched and is not handed out yet.
+    window: VecDeque<Delivery>,
+    /// How many were not fetched yet.
+    left: u32,
+    /// How many are to be back in the queue afterwards.
+    kept: u32,
+    /// The size of the largest body so far.
+    largest: usize,
+}
+
+/// A letter that the walk holds.
+pub struct Held {
+    /// The letter.
+    pub letter: Letter,
+    /// What is left of its delivery: the means to acknowledge it.
+    delivery: Delivery,
+}
+
+impl Browser {
+    /// Connects and takes the letters' lock for `who`. Changes nothing on the broker but that.
+    ///
+    /// # Errors
+    /// The lock is taken, there is no dead-letter queue, or the broker fails.
+    pub async fn open(broker: &Arc<Broker>, who: &str) -> Result<Self, NotOpened> {
+        let connection = broker.connect("dead-letters").await?;
+        let amqp_queue = broker.settings().dead_letter_queue.clone();
+        let lock = match Lock::take(&connection, &amqp_queue, who).await? {
+            Taken::Held(lock) => Some(lock),
+            Taken::By(whom) => return Err(NotOpened::Locked(whom)),
+            Taken::NotAllowed => None,
+        };
+        let delivery_limit = topology::delivery_limit(&connection, broker.settings()).await?;
+        debug!("delivery limit of queue {amqp_queue:?}: {delivery_limit:?}");
+        let publisher = Publisher::new(Arc::clone(broker), "dead-letters");
+        Ok(Self { connection, lock, publisher, amqp_queue, delivery_limit })
+    }
+
+    /// Whether other operators are kept out.
+    pub fn is_locked(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// How often a letter may be looked at before the broker drops it.
+    pub fn delivery_limit(&self) -> DeliveryLimit {
+        self.delivery_limit
+    }
+
+    /// Publishes on a connection of its own.
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    /// Begins at the oldest letter.
+    ///
+    /// # Errors
+    /// There is no dead-letter queue, or the broker fails.
+    pub async fn walk(&self) -> Result<Walk<'_>, Error> {
+        let channel = channel(&self.connection).await?;
+        let left = ready(&channel, &self.amqp_queue).await?;
+        Ok(Walk { browser: self, channels: Vec::new(), window: VecDeque::new(), left, kept: 0, largest: 0 })
+    }
+
+    /// Ends the connection, and the lock with it.
+    pub async fn close(self) {
+        let _ = call("closing the connection", self.connection.close(200, "done".into())).await;
+    }
+
+    /// Letters that have had half of the looks that the broker allows are stored anew, which sets their count to
+    /// zero: the broker would drop them in the end. `true` if that was done.
+    async fn renew(&self, letter: &Letter) -> bool {
+        let Some(most) = self.delivery_limit.most() else { return false };
+        if letter.looks() < most / 2 {
+            return false;
+        }
+        let stored = self.publisher.publish("", &self.amqp_queue, letter.renewed(), &letter.body).await;
+        if let Err(error) = &stored {
+            debug!("letter {} cannot be stored anew: {error}", letter.id());
+        }
+        stored.is_ok()
+    }
+}
+
+impl Walk<'_> {
+    /// How many letters are still to come, at most.
+    pub fn left(&self) -> usize {
+        self.window.len() + self.left as usize
+    }
+
+    /// The next letter, or `None` after the last of those that were there at the start. It is to be kept or removed.
+    ///
+    /// # Errors
+    /// A channel or the connection failed; all letters are back in the queue then.
+    pub async fn next(&mut self) -> Result<Option<Held>, Error> {
+        if self.window.is_empty() && self.left > 0 {
+            self.fetch_window().await?;
+        }
+        let Some(mut delivery) = self.window.pop_front() else { return Ok(None) };
+        let letter = Letter {
+            exchange: delivery.exchange.to_string(),
+            routing_key: delivery.routing_key.to_string(),
+            properties: mem::take(&mut delivery.properties),
+            body: mem::take(&mut delivery.data),
+        };
+        Ok(Some(Held { letter, delivery }))
+    }
+
+    /// Takes a letter out of the queue for good.
+    ///
+    /// # Errors
+    /// The broker was not told: the letter is back in the queue.
+    pub async fn remove(&mut self, held: &Held) -> Result<(), Error> {
+        match call("removing a dead letter", held.delivery.acker.ack(BasicAckOptions::default())).await {
+            Ok(true) => self.kept = self.kept.saturating_sub(1),
+            Ok(false) => return Err(Error::Cancelled),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Leaves a letter in the queue.
+    ///
+    /// # Errors
+    /// As for [`Walk::remove`], where it had to be stored anew.
+    pub async fn keep(&mut self, held: &Held) -> Result<(), Error> {
+        if self.browser.renew(&held.letter).await {
+            self.remove(held).await?;
+            self.kept += 1;
+        }
+        Ok(())
+    }
+
+    /// Gives back all letters that were not removed, and waits until the next look would find them.
+    ///
+    /// # Errors
+    /// The broker fails; it gives them back by itself then.
+    pub async fn close(mut self) -> Result<(), Error> {
+        // What was sent counts as looked at, read or not.
+        self.left = 0;
+        while let Some(held) = self.next().await? {
+            self.keep(&held).await?;
+        }
+        // One after the other, so that the broker gives them back in their order.
+        for channel in &self.channels {
+            call("closing a channel", channel.close(200, "done".into())).await?;
+        }
+        let channel = channel(&self.browser.connection).await?;
+        let begun = Instant::now();
+        while ready(&channel, &self.browser.amqp_queue).await? < self.kept && begun.elapsed() < CALL_TIMEOUT {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// Fetches the next letters, as many as memory has room for.
+    async fn fetch_window(&mut self) -> Result<(), Error> {
+        let opened = u32::try_from(self.channels.len()).unwrap_or(u32::MAX);
+        let share = self.left.div_ceil(MOST_CHANNELS.saturating_sub(opened).max(1));
+        let fits = u32::try_from(WINDOW_BYTES / self.largest.max(1)).unwrap_or(u32::MAX).max(1);
+        let window = if opened == 0 { FIRST_WINDOW } else { share.max(WINDOW).min(fits) };
+        let window = u16::try_from(window.min(self.left)).unwrap_or(u16::MAX);
+
+        let channel = channel(&self.browser.connection).await?;
+        // The broker sends no more than this, and what is worked on slowly does not pile up in memory.
+        call("setting the prefetch", channel.basic_qos(window, BasicQosOptions::default())).await?;
+        let amqp_queue = self.browser.amqp_queue.as_str();
+        let consume =
+            channel.basic_consume(amqp_queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
+        let mut stream = call(format!("consuming queue {amqp_queue:?}"), consume).await?;
+        for _ in 0..window {
+            let Some(delivery) = receive(&channel, &mut stream, amqp_queue).await? else {
+                // There are fewer than there were at the start.
+                self.left = u32::from(window);
+                break;
+            };
+            self.largest = self.largest.max(delivery.data.len());
+            self.kept += 1;
+            self.window.push_back(delivery);
+        }
+        self.left -= u32::from(window);
+        // Else it would be sent another for each that is removed.
+        call("cancelling a consumer", channel.basic_cancel(stream.tag(), BasicCancelOptions::default())).await?;
+        self.channels.push(channel);
+        Ok(())
+    }
+}
+
+/// The next delivery; `None` if the queue has no more.
+async fn receive(channel: &Channel, stream: &mut lapin::Consumer, amqp_queue: &str) -> Result<Option<Delivery>, Error> {
+    let begun = Instant::now();
+    loop {
+        match tokio::time::timeout(PATIENCE, stream.next()).await {
+            Ok(Some(Ok(delivery))) => return Ok(Some(delivery)),
+            Ok(Some(Err(source))) => return Err(Error::Call { doing: "consuming".to_owned(), source }),
+            Ok(None) => return Err(Error::Cancelled),
+            Err(_) if ready(channel, amqp_queue).await? == 0 => return Ok(None),
+            Err(_) if begun.elapsed() > CALL_TIMEOUT => {
+                return Err(Error::Timeout { doing: "reading the dead letters".to_owned(), limit: CALL_TIMEOUT });
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// How many messages are ready in `amqp_queue`.
+async fn ready(channel: &Channel, amqp_queue: &str) -> Result<u32, Error> {
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let look = channel.queue_declare(amqp_queue.into(), options, FieldTable::default());
+    Ok(call(format!("looking for queue {amqp_queue:?}"), look).await?.message_count())
+}

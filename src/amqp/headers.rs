@@ -1,0 +1,158 @@
+//! The headers of dead letters: their names, once for those who write and those who read them, and what happens to
+//! headers and properties whenever a message is published again.
+
+use std::collections::BTreeMap;
+
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, ShortString};
+
+/// The reason in one word.
+pub(super) const REASON: &str = "x-failure-reason";
+/// What, why, and the cure.
+pub(super) const MESSAGE: &str = "x-failure-message";
+/// When, in RFC 3339.
+pub(super) const TIME: &str = "x-failure-time";
+/// Who dead-lettered it: name/version@host.
+pub(super) const SERVICE: &str = "x-failure-service";
+/// How many attempts on RT failed.
+pub(super) const ATTEMPTS: &str = "x-failure-attempts";
+/// The newest of them: JSON array of `{time, cause}`.
+pub(super) const HISTORY: &str = "x-failure-history";
+/// What RT answered.
+pub(super) const HTTP_STATUS: &str = "x-failure-http-status";
+/// RT's own words.
+pub(super) const RESPONSE: &str = "x-failure-response";
+/// The alert's key.
+pub(super) const ALERT_KEY: &str = "x-alert-key";
+/// How often it was replayed.
+pub(super) const REPLAY_COUNT: &str = "x-replay-count";
+/// Where it was first published.
+pub(super) const ORIGINAL_EXCHANGE: &str = "x-original-exchange";
+/// With what routing key.
+pub(super) const ORIGINAL_ROUTING_KEY: &str = "x-original-routing-key";
+
+/// The broker's own record of dead-lettering: an array of tables, the newest first.
+pub(super) const DEATH: &str = "x-death";
+/// The broker's count of deliveries: absent at the first.
+pub(super) const DELIVERY_COUNT: &str = "x-delivery-count";
+/// The broker's count of hand-outs, from RabbitMQ 4.3 on.
+pub(super) const ACQUIRED_COUNT: &str = "x-acquired-count";
+/// What a dead letter has and an alert has not, by how the name begins.
+const OF_A_DEAD_LETTER: [&str; 4] = ["x-failure-", "x-first-death-", "x-last-death-", DEATH];
+
+/// Headers that the broker would act on, or that mean something else on a copy: name, and where it moves.
+const MOVED: [(&str, &str); 4] = [
+    ("CC", "x-original-CC"),
+    ("BCC", "x-original-BCC"),
+    (DELIVERY_COUNT, "x-original-delivery-count"),
+    (ACQUIRED_COUNT, "x-original-acquired-count"),
+];
+
+/// The headers of a message that is to be published again.
+pub(super) struct Headers(BTreeMap<ShortString, AMQPValue>);
+
+impl Headers {
+    /// Those of `properties`.
+    pub(super) fn of(properties: &BasicProperties) -> Self {
+        Self(properties.headers().clone().unwrap_or_default().inner().clone())
+    }
+
+    /// Puts aside, under `x-original-…`, what the broker would act on.
+    pub(super) fn put_aside(&mut self, properties: &BasicProperties) {
+        for (name, moved) in MOVED {
+            if let Some(value) = self.0.remove(name) {
+                self.set(moved, value);
+            }
+        }
+        if let Some(expiration) = properties.expiration() {
+            self.text("x-original-expiration", expiration.as_str());
+        }
+        if let Some(user_id) = properties.user_id() {
+            self.text("x-original-user-id", user_id.as_str());
+        }
+    }
+
+    /// Drops what counts deliveries from the queue it was taken from.
+    pub(super) fn forget_deliveries(&mut self) {
+        self.0.remove(DELIVERY_COUNT);
+        self.0.remove(ACQUIRED_COUNT);
+    }
+
+    /// Drops all that makes it a dead letter.
+    pub(super) fn forget_failure(&mut self) {
+        self.0.retain(|name, _| !OF_A_DEAD_LETTER.iter().any(|prefix| name.as_str().starts_with(prefix)));
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: AMQPValue) {
+        self.0.insert(name.into(), value);
+    }
+
+    pub(super) fn number(&mut self, name: &str, value: i64) {
+        self.set(name, AMQPValue::LongLongInt(value));
+    }
+
+    pub(super) fn text(&mut self, name: &str, value: &str) {
+        self.set(name, AMQPValue::LongString(value.into()));
+    }
+
+    pub(super) fn text_if_absent(&mut self, name: &str, value: &str) {
+        if !self.0.contains_key(name) {
+            self.text(name, value);
+        }
+    }
+
+    pub(super) fn get_text(&self, name: &str) -> Option<String> {
+        self.0.get(name).and_then(text)
+    }
+
+    /// `given` with these headers; without what [`Headers::put_aside`] has put aside, since a copy that expired would
+    /// be lost, and the broker refuses the name of another user.
+    pub(super) fn into_properties(self, given: &BasicProperties) -> BasicProperties {
+        let mut kept = BasicProperties::default();
+        macro_rules! keep {
+            ($($property:ident, $with:ident;)*) => { $(
+                if let Some(value) = given.$property().clone() { kept = kept.$with(value); }
+            )* };
+        }
+        keep! {
+            content_type, with_content_type;
+            content_encoding, with_content_encoding;
+            priority, with_priority;
+            correlation_id, with_correlation_id;
+            reply_to, with_reply_to;
+            message_id, with_message_id;
+            timestamp, with_timestamp;
+            kind, with_type;
+            app_id, with_app_id;
+            cluster_id, with_cluster_id;
+        }
+        kept.with_headers(self.0.into()).with_delivery_mode(2)
+    }
+}
+
+/// A header's text; AMQP does not promise that it is UTF-8.
+pub(super) fn text(value: &AMQPValue) -> Option<String> {
+    match value {
+        AMQPValue::LongString(text) => Some(String::from_utf8_lossy(text.as_bytes()).into_owned()),
+        AMQPValue::ShortString(text) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
+/// A header's number, of whatever width.
+pub(super) fn number(value: &AMQPValue) -> Option<i64> {
+    match *value {
+        AMQPValue::ShortShortInt(number) => Some(number.into()),
+        AMQPValue::ShortShortUInt(number) => Some(number.into()),
+        AMQPValue::ShortInt(number) => Some(number.into()),
+        AMQPValue::ShortUInt(number) => Some(number.into()),
+        AMQPValue::LongInt(number) => Some(number.into()),
+        AMQPValue::LongUInt(number) => Some(number.into()),
+        AMQPValue::LongLongInt(number) => Some(number),
+        _ => None,
+    }
+}

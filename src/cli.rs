@@ -1,8 +1,10 @@
 //! The commands: one file each. Data goes to stdout, the rest to stderr.
 
 mod check;
+mod dead_letters;
 mod healthcheck;
 mod input;
+mod progress;
 mod publish;
 mod render;
 mod run;
@@ -59,6 +61,8 @@ enum Command {
     Render(render::Render),
     /// Publish alerts to the exchange
     Publish(publish::Publish),
+    /// List, inspect, mend, replay and discard what could not become a ticket
+    DeadLetters(dead_letters::DeadLetters),
     /// Ask a running relay whether it is well; for containers
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -74,6 +78,7 @@ impl Cli {
             Command::Check(command) => command.execute(&environment),
             Command::Render(command) => command.execute(&environment),
             Command::Publish(command) => command.execute(&environment),
+            Command::DeadLetters(command) => command.execute(&environment),
             Command::Healthcheck(command) => command.execute(&environment),
         }
         .into()

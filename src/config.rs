@@ -113,6 +113,17 @@ impl Config {
         faults.or(amqp)
     }
 
+    /// What `dead-letters` needs: the broker, and what decides a ticket.
+    ///
+    /// # Errors
+    /// All faults of the environment that concern it.
+    pub fn load_amqp_and_rules(environment: &Environment) -> Result<(Amqp, Rules), Vec<Fault>> {
+        let mut faults = common_faults(environment);
+        let amqp = Amqp::read(environment, &mut faults);
+        let rules = read_rules(environment, &mut faults);
+        faults.or(amqp.zip(rules))
+    }
+
     /// What `healthcheck` needs: where health is served; `None` is `off`. No other variable is looked at.
     ///
     /// # Errors

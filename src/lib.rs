@@ -15,7 +15,7 @@
 //! | [`retry`] | delays between attempts |
 //! | [`config`] | the environment as types |
 //! | [`rtir`] | RT over HTTP: look, find, create, verify |
-//! | [`amqp`] | RabbitMQ: consume, publish, dead-letter |
+//! | [`amqp`] | RabbitMQ: consume, publish, dead-letter, look at dead letters |
 //! | [`relay`] | an alert to its fate, and the loop around it |
 //! | [`check`] | the whole way, step by step, each with what mends it |
 //! | [`health`] | what the relay says of itself over HTTP |

@@ -87,7 +87,8 @@ fn limit_in(refusal: &str) -> DeliveryLimit {
     let differs = |argument: &str| refusal.contains(&format!("inequivalent arg '{argument}'"));
     let current = refusal.rsplit_once("but current is").and_then(|(_, current)| current.split('\'').nth(1));
     match current {
-        Some("classic") if differs("x-queue-type") => DeliveryLimit::Uncounted,
+        // Where another type is the default, the broker adds it to the arguments.
+        None | Some("classic") if differs("x-queue-type") => DeliveryLimit::Uncounted,
         Some(current) if differs("x-delivery-limit") => {
             current.parse().map_or(DeliveryLimit::Unknown, DeliveryLimit::Known)
         }

@@ -1,40 +1,37 @@
 //! `rtir-relay publish`
 
-use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde_json::value::RawValue;
 
-use super::{Exit, block_on, input, report};
+use super::{Exit, block_on, input, progress, report};
 use crate::alert::{Alert, MAX_BODY_BYTES};
-use crate::amqp::{BasicProperties, Broker, PublishError, Publisher};
+use crate::amqp::{BasicProperties, Broker, Letter, PublishError, Publisher};
 use crate::config::{Config, Environment};
-
-/// From how many messages on a terminal shows a bar.
-const BAR_FROM: usize = 20;
 
 /// What to publish.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  rtir-relay publish alerts.ndjson\n  jq .alert event.json | rtir-relay publish\n  \
-    rtir-relay publish --raw --routing-key alert.ssl.high body.bin\n\n\
+    rtir-relay publish --raw --routing-key alert.ssl.high body.bin\n  \
+    rtir-relay dead-letters export | rtir-relay publish --raw\n\n\
     Exit code 1: something was not stored; stderr says what. Publishing an alert again does no harm."
 )]
 pub(super) struct Publish {
     /// Alerts: one JSON object, an array, or one object a line; - is stdin
     #[arg(default_value = "-")]
     files: Vec<PathBuf>,
-    /// Send each file's bytes as they are, one message a file
-    #[arg(long, requires = "routing_key")]
+    /// Check nothing: with --routing-key each file's bytes are one message; without it, files are dead letters as
+    /// `dead-letters export` and `discard` write them, and each is published as a replay, with its own routing key
+    #[arg(long)]
     raw: bool,
-    /// The routing key of raw messages
+    /// The routing key of raw bytes
     #[arg(long, value_name = "KEY", requires = "raw")]
     routing_key: Option<String>,
-    /// The content type of raw messages
-    #[arg(long, value_name = "TYPE", requires = "raw")]
+    /// The content type of raw bytes
+    #[arg(long, value_name = "TYPE", requires = "routing_key")]
     content_type: Option<String>,
 }
 
@@ -71,11 +68,16 @@ impl Publish {
                 outgoing.push(self.raw_message(file, routing_key, bytes));
                 continue;
             }
-            for (index, alert) in split(&bytes).into_iter().enumerate() {
-                match alert.and_then(|body| message(&body)) {
+            let (what, messages) = if self.raw {
+                ("line", lines(&bytes).map(exported).collect())
+            } else {
+                ("alert", split(&bytes).into_iter().map(|alert| message(&alert?)).collect::<Vec<_>>())
+            };
+            for (index, message) in messages.into_iter().enumerate() {
+                match message {
                     Ok(message) => outgoing.push(message),
                     Err(cause) => {
-                        eprintln!("not stored: {}, alert {}: {cause}", file.display(), index + 1);
+                        eprintln!("not stored: {}, {what} {}: {cause}", file.display(), index + 1);
                         invalid += 1;
                     }
                 }
@@ -91,6 +93,23 @@ impl Publish {
         }
         Outgoing { label: file.display().to_string(), routing_key: routing_key.to_owned(), properties, body }
     }
+}
+
+/// The lines of `bytes` that are not empty.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty())
+}
+
+/// The message of an exported dead letter: the alert that it was.
+fn exported(line: &[u8]) -> Result<Outgoing, String> {
+    let letter = Letter::from_json(line).map_err(|error| error.to_string())?;
+    let original = letter.origin().map(|(_, routing_key)| routing_key);
+    Ok(Outgoing {
+        label: format!("dead letter {}", letter.id()),
+        routing_key: original.unwrap_or_else(|| letter.routing_key.clone()),
+        properties: letter.replayed(),
+        body: letter.body,
+    })
 }
 
 /// The alerts in `bytes`, each as it was written: the values one after the other, those of an array each for itself.
@@ -133,10 +152,7 @@ fn message(body: &[u8]) -> Result<Outgoing, String> {
 
 async fn publish(publisher: &Publisher, exchange: &str, outgoing: Vec<Outgoing>, invalid: usize) -> Exit {
     let all = outgoing.len() + invalid;
-    let bar = ProgressBar::with_draw_target(Some(outgoing.len() as u64), ProgressDrawTarget::hidden());
-    if stderr().is_terminal() && outgoing.len() > BAR_FROM {
-        bar.set_draw_target(ProgressDrawTarget::stderr());
-    }
+    let bar = progress::bar(outgoing.len() as u64);
     let (mut stored, mut hopeless) = (0, None);
     for Outgoing { label, routing_key, properties, body } in outgoing {
         match publisher.publish(exchange, &routing_key, properties, &body).await {
@@ -162,7 +178,7 @@ async fn publish(publisher: &Publisher, exchange: &str, outgoing: Vec<Outgoing>,
 }
 
 /// How the command ends if the next message would fare no better.
-fn why_hopeless(error: &PublishError) -> Option<Exit> {
+pub(super) fn why_hopeless(error: &PublishError) -> Option<Exit> {
     match error {
         PublishError::NoExchange(_) | PublishError::Blocked => Some(Exit::Failed),
         PublishError::Broker(error) if error.is_configuration() => Some(Exit::Configuration),
@@ -171,7 +187,8 @@ fn why_hopeless(error: &PublishError) -> Option<Exit> {
     }
 }
 
-fn in_full(error: &PublishError) -> String {
+/// The error with its cure.
+pub(super) fn in_full(error: &PublishError) -> String {
     match error {
         PublishError::Broker(error) => error.diagnosis().to_string(),
         PublishError::NoExchange(_) => {

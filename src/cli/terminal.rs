@@ -1,6 +1,9 @@
-//! What a terminal is shown.
+//! What is shown to a person. Alerts come from outside: none of their bytes may steer a terminal.
 
-use std::io::IsTerminal;
+use std::fmt::Write as _;
+use std::io::{IsTerminal, stdout};
+
+use serde::Serialize;
 
 /// Whether `stream` may get colours: only a terminal, and never with `NO_COLOR`. Source: no-color.org.
 pub(super) fn colours(stream: &impl IsTerminal) -> bool {
@@ -21,4 +24,57 @@ impl Colour {
     pub(super) fn paint(self, text: &str) -> String {
         format!("\x1b[{}m{text}\x1b[0m", self as u8)
     }
+}
+
+/// Whether a terminal would act on `c`, or show the text around it in another order.
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `text` on one line, all that steers escaped: `\n`, `\u{1b}`.
+pub(super) fn line(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut line, c| {
+        if steers(c) {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+        line
+    })
+}
+
+/// As [`line`], line breaks kept.
+pub(super) fn lines(text: &str) -> String {
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Bytes that may be no text: as [`lines`], what is not UTF-8 as `\xff`.
+pub(super) fn bytes(bytes: &[u8]) -> String {
+    bytes.utf8_chunks().fold(String::with_capacity(bytes.len()), |mut text, chunk| {
+        text.push_str(&lines(chunk.valid()));
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+        text
+    })
+}
+
+/// `value` as JSON on one line. It means the same with what steers escaped, and stands in strings only.
+pub(super) fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let json = serde_json::to_string(value)?;
+    Ok(json.chars().fold(String::with_capacity(json.len()), |mut line, c| {
+        if steers(c) {
+            let _ = write!(line, "\\u{:04x}", u32::from(c));
+        } else {
+            line.push(c);
+        }
+        line
+    }))
+}
+
+/// How many columns stdout has; `None` where it is no terminal.
+pub(super) fn columns() -> Option<usize> {
+    let columns = || console::Term::stdout().size_checked().map_or(80, |(_, columns)| columns.into());
+    stdout().is_terminal().then(columns)
 }

@@ -12,6 +12,7 @@ mod scenarios;
 
 mod analysts;
 mod broker;
+mod browsing;
 mod check;
 mod dead_letter_faults;
 mod dead_letters;
@@ -20,6 +21,7 @@ mod end_to_end;
 mod faults;
 mod health;
 mod hostile;
+mod operator;
 mod publish;
 mod sessions;
 mod set_up;

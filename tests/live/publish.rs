@@ -15,17 +15,9 @@ fn publish(scene: &Scene, arguments: &[&str], input: &[u8]) -> (Option<i32>, Str
     (code, stderr)
 }
 
-/// A scene whose exchange and queues are there, with no relay running.
-async fn declared(what: &str) -> Scene {
-    let scene = Scene::new(what).await;
-    let relay = scene.relay(&[]).await;
-    scene.stop(relay).await;
-    scene
-}
-
 #[tokio::test]
 async fn one_object_an_array_and_lines_are_all_stored_as_written() {
-    let scene = declared("publish").await;
+    let scene = Scene::declared("publish").await;
     let [one, two, three] = ["one", "two", "three"].map(alerts::ssl);
     let pretty = serde_json::to_string_pretty(&one).unwrap();
     for input in [pretty.clone(), format!("[{one}, {two}]"), format!("{one}\n{two}\n\n{three}\n")] {
@@ -44,7 +36,7 @@ async fn one_object_an_array_and_lines_are_all_stored_as_written() {
 
 #[tokio::test]
 async fn invalid_alerts_are_named_and_the_others_stored() {
-    let scene = declared("publish-invalid").await;
+    let scene = Scene::declared("publish-invalid").await;
     let mut invalid: Value = alerts::ssl("invalid");
     invalid["entity"]["name"] = 5.into();
     let (code, said) = publish(&scene, &[], format!("{}\n{invalid}\n", alerts::ssl("valid")).as_bytes());
@@ -57,7 +49,7 @@ async fn invalid_alerts_are_named_and_the_others_stored() {
 
 #[tokio::test]
 async fn raw_bytes_are_sent_as_they_are() {
-    let scene = declared("publish-raw").await;
+    let scene = Scene::declared("publish-raw").await;
     assert_eq!(publish(&scene, &["--raw", "--routing-key", "odd.key"], b"\xff\x00 not an alert").0, Some(0));
     let options = lapin::options::BasicGetOptions { no_ack: true };
     let message = scene.channel.basic_get(scene.amqp_queue().into(), options).await.unwrap().unwrap().delivery;

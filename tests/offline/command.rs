@@ -137,7 +137,12 @@ fn wrong_usage_is_told() {
     for arguments in [&[][..], &["rendre"], &["render", "--nonsense"], &["render", "a", "b"], &["run", "x"]] {
         run(&mut command(arguments)).failed_with(USAGE);
     }
-    run(&mut command(&["publish", "--raw"])).failed_with(USAGE);
+    for arguments in [&["publish", "--routing-key", "k"][..], &["publish", "--raw", "--content-type", "t"]] {
+        run(&mut command(arguments)).failed_with(USAGE);
+    }
+    for arguments in [&["dead-letters"][..], &["dead-letters", "lits"], &["dead-letters", "show", "nonsense"]] {
+        run(&mut command(arguments)).failed_with(USAGE);
+    }
 }
 
 #[test]
@@ -264,6 +269,46 @@ fn publish_says_that_nothing_after_a_broken_line_is_read() {
     assert!(stderr.contains("not stored: -, alert 1: id: missing"), "{stderr}");
     let broken = stderr.lines().find(|line| line.starts_with("not stored: -, alert 2")).expect(&stderr);
     assert!(broken.contains("not JSON") && broken.contains("all after it"), "{broken}");
+}
+
+#[test]
+fn publish_raw_without_a_routing_key_takes_exported_letters_only() {
+    let broker = refused_port();
+    let ended = run_with_input(command(&["publish", "--raw"]).env("AMQP_URL", &broker), b"\n{}\nnonsense\n");
+    let stderr = ended.failed_with(FAILED);
+    for line in ["not stored: -, line 1: not an exported dead letter: ", "not stored: -, line 2: ", "0 of 2 stored"] {
+        assert!(stderr.contains(line), "{line} in {stderr}");
+    }
+    let letter = br#"{"exchange":"x","routing_key":"k","properties":{},"headers":null,"body":"b"}"#;
+    let ended = run_with_input(command(&["publish", "--raw"]).env("AMQP_URL", &broker), letter);
+    assert!(ended.failed_with(UNAVAILABLE).contains("not stored: dead letter "), "{ended:?}");
+}
+
+#[test]
+fn dead_letters_end_with_the_documented_exit_codes() {
+    let broker = refused_port();
+    let id = "0123456789ab";
+    for (arguments, exit, word) in [
+        (&["list"][..], UNAVAILABLE, "Connection refused"),
+        (&["show", id], UNAVAILABLE, "Connection refused"),
+        (&["export"], UNAVAILABLE, "Connection refused"),
+        (&["replay", "--all", "--yes"], UNAVAILABLE, "Connection refused"),
+        (&["replay", "--all"], USAGE, "--yes"),
+        (&["replay", "--yes"], USAGE, "--all"),
+        (&["replay", "--all", "--yes", "--rate", "0/s"], USAGE, "5/s"),
+        (&["discard", id], USAGE, "--yes"),
+        (&["discard", "--yes"], USAGE, "--all"),
+        (&["edit", id], USAGE, "EDITOR"),
+    ] {
+        let arguments = [&["dead-letters"], arguments].concat();
+        let ended = run(command(&arguments).env("AMQP_URL", &broker));
+        let stderr = ended.failed_with(exit);
+        assert!(stderr.contains(word) && !stderr.contains("hunter2"), "{arguments:?}: {stderr}");
+        run(command(&arguments).env("AMQP_URL", "http://x").env("EDITOR", "true")).failed_with(
+            // clap looks at the rate before anybody reads the environment.
+            if arguments.contains(&"0/s") { USAGE } else { CONFIGURATION },
+        );
+    }
 }
 
 #[test]

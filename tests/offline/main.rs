@@ -12,6 +12,7 @@ mod config;
 mod corpus;
 mod handle;
 mod health;
+mod letter;
 mod mapping;
 mod properties;
 mod rt_client;

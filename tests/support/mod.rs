@@ -10,6 +10,7 @@ pub mod front;
 pub mod health;
 pub mod lab;
 pub mod link;
+pub mod operator;
 pub mod relay_process;
 pub mod rt;
 pub mod servers;

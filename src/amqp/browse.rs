@@ -224,25 +224,27 @@ impl Walk<'_> {
         let consume =
             channel.basic_consume(amqp_queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
         let mut stream = call(format!("consuming queue {amqp_queue:?}"), consume).await?;
-        for _ in 0..window {
-            let Some(delivery) = receive(&channel, &mut stream, amqp_queue).await? else {
-                // There are fewer than there were at the start.
-                self.left = u32::from(window);
-                break;
-            };
-            self.largest = self.largest.max(delivery.data.len());
-            self.kept += 1;
+        while self.window.len() < usize::from(window)
+            && let Some(delivery) = receive(&channel, &mut stream, amqp_queue).await?
+        {
             self.window.push_back(delivery);
         }
-        self.left -= u32::from(window);
-        // Else it would be sent another for each that is removed.
+        // Else it would be sent another for each that is removed. What is still under way comes before the answer.
         call("cancelling a consumer", channel.basic_cancel(stream.tag(), BasicCancelOptions::default())).await?;
+        while let Ok(Some(Ok(delivery))) = tokio::time::timeout(CALL_TIMEOUT, stream.next()).await {
+            self.window.push_back(delivery);
+        }
+        let fetched = u32::try_from(self.window.len()).unwrap_or(u32::MAX);
+        // Fewer than asked for: there are no more.
+        self.left = if fetched < u32::from(window) { 0 } else { self.left.saturating_sub(fetched) };
+        self.kept += fetched;
+        self.largest = self.window.iter().map(|delivery| delivery.data.len()).fold(self.largest, usize::max);
         self.channels.push(channel);
         Ok(())
     }
 }
 
-/// The next delivery; `None` if the queue has no more.
+/// The next delivery; `None` if the queue has no more that were not sent.
 async fn receive(channel: &Channel, stream: &mut lapin::Consumer, amqp_queue: &str) -> Result<Option<Delivery>, Error> {
     let begun = Instant::now();
     loop {

@@ -44,7 +44,7 @@ pub(super) fn line(text: &str) -> String {
     })
 }
 
-/// As [`line`], line breaks kept.
+/// As [`line()`], line breaks kept.
 pub(super) fn lines(text: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }

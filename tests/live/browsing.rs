@@ -1,7 +1,6 @@
 //! Looking at dead letters loses nothing and changes nothing, whoever else is there, and however it ends.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
 
 use lapin::BasicProperties;
 use lapin::options::{QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};
@@ -10,7 +9,6 @@ use lapin::types::{AMQPValue, FieldTable};
 use crate::support::alerts;
 use crate::support::eventually::eventually;
 use crate::support::lab::{Letter, Scene};
-use crate::support::relay_process::command;
 
 /// Everything that a letter is, but for the broker's count of looks.
 fn essence(letter: &Letter) -> (Vec<u8>, Vec<(String, String)>, String) {
@@ -37,21 +35,17 @@ async fn a_hundred_looks_with_kills_in_between_lose_and_change_nothing() {
         if look == 50 {
             relay = Some(scene.relay(&[]).await);
         }
-        let show = ["dead-letters", "show", &ids[look % ids.len()]];
-        let arguments = [&["dead-letters", "list"][..], &show, &["dead-letters", "export"]][look % 3];
-        let mut tool =
-            command(&scene.desk(&[]), arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut out = BufReader::new(tool.stdout.take().unwrap());
+        let show = ["show", &ids[look % ids.len()]];
+        let mut tool = scene.tool(&[], [&["list"][..], &show, &["export"]][look % 3]);
+        let mut out = BufReader::new(tool.0.stdout.take().unwrap());
         let mut first = String::new();
         out.read_line(&mut first).unwrap();
         if look % 4 == 1 {
-            tool.kill().unwrap();
-            tool.wait().unwrap();
+            tool.kill();
             eventually("all letters are back", all_there).await;
         } else {
             let rest = out.lines().count();
-            let output = tool.wait_with_output().unwrap();
-            assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(tool.ended(), Some(0), "look {look}");
             if look % 3 != 1 {
                 assert_eq!(rest, LETTERS as usize - usize::from(look % 3 == 2), "look {look}");
             }
@@ -98,27 +92,18 @@ async fn one_operator_at_a_time_and_the_second_is_told_who() {
     let scene = Scene::declared("operators").await;
     scene.put_letters("exhausted", (0..20).map(|number| alerts::body(&alerts::ssl(&number.to_string())))).await;
     let (work, letters) = (scene.amqp_queue(), scene.dead_letters_name());
-    let slow = || {
-        let arguments = ["dead-letters", "replay", "--all", "--yes", "--rate", "1/m"];
-        command(&scene.desk(&[("USER", "ada")]), &arguments).stderr(Stdio::null()).spawn().unwrap()
-    };
-    let mut first = slow();
+    let mut first = scene.tool(&[("USER", "ada")], &["replay", "--all", "--yes", "--rate", "1/m"]);
     eventually("the first replay", async || (scene.ready(&work).await == 1).then_some(())).await;
     let second = scene.operate(&["discard", "--all", "--yes", "--no-backup"]);
     second.failed(1, &["ada@", "(rtir-relay dead-letters replay, since ", "one at a time"]);
     // One that waits goes on as soon as the first is gone.
-    let mut third = command(&scene.desk(&[]), &["dead-letters", "list"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(third.stderr.take().unwrap());
+    let mut third = scene.tool(&[], &["list"]);
+    let mut said = BufReader::new(third.0.stderr.take().unwrap());
     let mut waiting = String::new();
     said.read_line(&mut waiting).unwrap();
     assert!(waiting.contains("ada@") && waiting.contains("waiting up to 10s"), "{waiting}");
-    first.kill().unwrap();
-    first.wait().unwrap();
-    assert_eq!(third.wait_with_output().unwrap().status.code(), Some(0));
+    first.kill();
+    assert_eq!(third.ended(), Some(0));
     eventually("all others are there", async || (scene.ready(&letters).await >= 19).then_some(())).await;
     scene.operate(&["replay", "--all", "--yes"]).well();
     let relay = scene.relay(&[]).await;

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use futures_util::StreamExt;
 use lapin::BasicProperties;
@@ -242,13 +241,10 @@ async fn a_replay_killed_at_any_moment_loses_nothing_and_doubles_no_ticket() {
     scene.publish(&all[0]).await;
     let (work, letters) = (scene.amqp_queue(), scene.dead_letters_name());
     for kill in 1..=6 {
-        let desk = scene.desk(&[]);
-        let arguments = ["dead-letters", "replay", "--all", "--yes", "--rate", "30/s"];
-        let mut tool = crate::support::relay_process::command(&desk, &arguments).stderr(Stdio::null()).spawn().unwrap();
+        let mut tool = scene.tool(&[], &["replay", "--all", "--yes", "--rate", "30/s"]);
         let enough = scene.ready(&work).await + kill;
         eventually("some replays", async || (scene.ready(&work).await >= enough).then_some(())).await;
-        tool.kill().unwrap();
-        tool.wait().unwrap();
+        tool.kill();
         eventually("nothing held", async || {
             (scene.ready(&work).await + scene.ready(&letters).await > LETTERS).then_some(())
         })

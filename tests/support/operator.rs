@@ -1,12 +1,37 @@
 //! `rtir-relay dead-letters` as an operator uses it, and letters to use it on.
 
+use std::process::{Child, Stdio};
+
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, PublisherConfirm};
 use serde_json::Value;
 
 use super::lab::Scene;
-use super::relay_process::run;
+use super::relay_process::{command, run};
+
+/// A command under way, killed when dropped.
+pub struct Tool(pub Child);
+
+impl Tool {
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// How it ends by itself.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Tool {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 /// How a command ended.
 #[derive(Debug)]
@@ -56,6 +81,12 @@ impl Scene {
         self.assert_no_secret(&stdout);
         self.assert_no_secret(&stderr);
         Ended { exit, stdout, stderr }
+    }
+
+    /// Starts `rtir-relay dead-letters`, its output piped.
+    pub fn tool(&self, others: &[(&str, &str)], arguments: &[&str]) -> Tool {
+        let mut command = command(&self.desk(others), &[&["dead-letters"], arguments].concat());
+        Tool(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts"))
     }
 
     /// What `list --json` prints.

@@ -21,7 +21,7 @@ mod topology;
 pub use browse::{Browser, Held, NotOpened, Walk};
 pub use connect::{Address, Broker};
 pub use consume::{Consumer, Delivery};
-pub use dead_letter::{DeadLetters, NotStored};
+pub use dead_letter::{DeadLetters, LetterCopy, NotStored};
 pub use error::{Error, REACH};
 pub use letter::{Letter, LetterId, NotAnExport};
 pub use management::{Management, ManagementError, QueueFacts};

@@ -26,6 +26,13 @@ pub struct DeadLetters {
     broker: Arc<Broker>,
 }
 
+/// What goes to the dead-letter exchange.
+pub struct LetterCopy<'a> {
+    properties: BasicProperties,
+    routing_key: String,
+    body: &'a [u8],
+}
+
 /// The copy is not stored, so the original must stay.
 #[derive(Debug, thiserror::Error)]
 #[error("the dead letter is not stored: {0}")]
@@ -55,15 +62,13 @@ impl DeadLetters {
         Self { publisher: Publisher::new(Arc::clone(&broker), "dead letters"), broker }
     }
 
-    /// Stores a copy of `delivery` with the reason. The original is not touched. Where the copy has no place any more,
-    /// what vanished is declared for the next try.
+    /// Stores `copy`. Where it has no place any more, what vanished is declared for the next try.
     ///
     /// # Errors
     /// The copy is not known to be stored.
-    pub async fn store(&self, delivery: &Delivery, letter: &DeadLetter) -> Result<(), NotStored> {
-        let (properties, routing_key) = copy(delivery, letter);
+    pub async fn store(&self, copy: &LetterCopy<'_>) -> Result<(), NotStored> {
         let exchange = &self.broker.settings().dead_letter_exchange;
-        let stored = self.publisher.publish(exchange, &routing_key, properties, delivery.body()).await;
+        let stored = self.publisher.publish(exchange, &copy.routing_key, copy.properties.clone(), copy.body).await;
         if let Err(PublishError::NoExchange(_) | PublishError::Unroutable { .. }) = stored {
             self.declare_again().await.map_err(PublishError::from)?;
         }
@@ -79,16 +84,23 @@ impl DeadLetters {
     }
 }
 
-/// The properties of the copy, and its routing key: that of the first time, where the alert was replayed.
-fn copy(delivery: &Delivery, letter: &DeadLetter) -> (BasicProperties, String) {
-    let lapin::message::Delivery { exchange, routing_key, properties, .. } = &delivery.0;
-    let mut headers = Headers::of(properties);
-    headers.put_aside(properties);
-    headers.text_if_absent(headers::ORIGINAL_EXCHANGE, exchange.as_str());
-    headers.text_if_absent(headers::ORIGINAL_ROUTING_KEY, routing_key.as_str());
-    add_failure(&mut headers, letter);
-    let original = headers.get_text(headers::ORIGINAL_ROUTING_KEY);
-    (headers.into_properties(properties), original.unwrap_or_else(|| routing_key.to_string()))
+impl<'a> LetterCopy<'a> {
+    /// A copy of `delivery`, which is not touched, with the reason. Its routing key is that of the first time, where the
+    /// alert was replayed. However often it is stored, it is one letter: the time of its failure is that of now.
+    pub fn of(delivery: &'a Delivery, letter: &DeadLetter) -> Self {
+        let lapin::message::Delivery { exchange, routing_key, properties, .. } = &delivery.0;
+        let mut headers = Headers::of(properties);
+        headers.put_aside(properties);
+        headers.text_if_absent(headers::ORIGINAL_EXCHANGE, exchange.as_str());
+        headers.text_if_absent(headers::ORIGINAL_ROUTING_KEY, routing_key.as_str());
+        add_failure(&mut headers, letter);
+        let original = headers.get_text(headers::ORIGINAL_ROUTING_KEY);
+        Self {
+            properties: headers.into_properties(properties),
+            routing_key: original.unwrap_or_else(|| routing_key.to_string()),
+            body: delivery.body(),
+        }
+    }
 }
 
 /// What an operator needs to know; what is unknown is absent, also where an earlier failure left it.

@@ -8,7 +8,7 @@ use tracing::{debug, error, info, warn};
 use super::handle::Handled;
 use super::run::Service;
 use super::work::unless;
-use crate::amqp::{Delivery, Error, PublishError};
+use crate::amqp::{Delivery, Error, LetterCopy, PublishError};
 use crate::outcome::{DeadLetter, Done, Fate, Settled};
 
 impl Service {
@@ -61,13 +61,14 @@ impl Service {
     }
 
     async fn store(&self, delivery: &Delivery, letter: &DeadLetter, released: &CancellationToken) -> Stored {
+        let copy = LetterCopy::of(delivery, letter);
         let mut delays = self.retry.delays();
         while let Ok(turn) = unless(released, self.letter_state.turn()).await {
             // A copy of what comes again anyway would be a double.
             if !delivery.is_live() {
                 break;
             }
-            match self.dead_letters.store(delivery, letter).await {
+            match self.dead_letters.store(&copy).await {
                 Ok(()) => {
                     self.letter_state.stored();
                     return Stored::Copy;

@@ -10,7 +10,9 @@ mod domain;
 mod fields;
 mod glance;
 mod json;
+mod object;
 mod parse;
+mod schema;
 mod ssl;
 mod virustotal;
 
@@ -20,6 +22,7 @@ pub use domain::{DnsAnswer, Domain, DomainProblem};
 pub use glance::Glance;
 pub use json::Value;
 pub use parse::Malformed;
+pub use schema::schema;
 pub use ssl::{Ssl, SslProblem};
 pub use virustotal::{Vendor, VirusTotal};
 

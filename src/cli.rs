@@ -4,6 +4,7 @@ mod check;
 mod dead_letters;
 mod healthcheck;
 mod input;
+mod output;
 mod progress;
 mod publish;
 mod render;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::alert;
 use crate::config::{Environment, Fault, Log};
 use crate::telemetry;
 
@@ -43,7 +45,8 @@ impl From<Exit> for ExitCode {
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Settings come from the environment; README lists them all.\n\
+    after_help = "Examples:\n  rtir-relay render alert.json\n  rtir-relay run\n\n\
+    Settings come from the environment; README lists them all.\n\
     Exit codes: 0 well, 1 the thing failed, 2 usage, 69 a server cannot be reached, 78 configuration."
 )]
 pub struct Cli {
@@ -54,6 +57,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Relay alerts until SIGTERM or SIGINT
+    #[command(after_help = "Examples:\n  rtir-relay run\n  LOG=debug LOG_FORMAT=text rtir-relay run\n\n\
+        Exit code 78: the configuration is wrong, or the broker or RT refuses the credentials at start.")]
     Run,
     /// Walk the whole way of an alert, and say what is wrong and what mends it
     Check(check::Check),
@@ -65,6 +70,11 @@ enum Command {
     DeadLetters(dead_letters::DeadLetters),
     /// Ask a running relay whether it is well; for containers
     Healthcheck(healthcheck::Healthcheck),
+    /// Print the JSON Schema of an alert
+    #[command(after_help = "Examples:\n  rtir-relay schema > alert.schema.json\n  \
+        check-jsonschema --schemafile alert.schema.json alert.json\n\n\
+        What the schema refuses in details and focal points, the relay takes all the same.")]
+    Schema,
 }
 
 impl Cli {
@@ -80,6 +90,7 @@ impl Cli {
             Command::Publish(command) => command.execute(&environment),
             Command::DeadLetters(command) => command.execute(&environment),
             Command::Healthcheck(command) => command.execute(&environment),
+            Command::Schema => output::print_json(&alert::schema()),
         }
         .into()
     }

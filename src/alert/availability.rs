@@ -1,7 +1,7 @@
 //! Details of an `availability` alert.
 
 use super::choice::choices;
-use super::fields::Fields;
+use super::object::details;
 use super::{Line, Number, present};
 
 choices! {
@@ -18,32 +18,23 @@ choices! {
     }
 }
 
-/// Details of an `availability` alert, each as given.
-#[derive(Clone, Debug)]
-pub struct Availability {
-    /// How the site fails to answer.
-    pub problem: Option<AvailabilityProblem>,
-    /// The status it answered.
-    pub http_status: Option<Number>,
-    /// How long it took, in milliseconds.
-    pub response_time_ms: Option<Number>,
-    /// How long it may take, in milliseconds.
-    pub threshold_ms: Option<Number>,
-    /// What the worker saw.
-    pub error: Option<String>,
+details! {
+    /// Details of an `availability` alert, each as given.
+    Availability {
+        /// How the site fails to answer.
+        problem: Option<AvailabilityProblem>,
+        /// The status it answered.
+        http_status: Option<Number>,
+        /// How long it took, in milliseconds.
+        response_time_ms: Option<Number>,
+        /// How long it may take, in milliseconds.
+        threshold_ms: Option<Number>,
+        /// What the worker saw.
+        error: Option<String>,
+    }
 }
 
 impl Availability {
-    pub(super) fn read(fields: &mut Fields) -> Self {
-        Self {
-            problem: fields.known("problem"),
-            http_status: fields.number("http_status"),
-            response_time_ms: fields.number("response_time_ms"),
-            threshold_ms: fields.number("threshold_ms"),
-            error: fields.text("error"),
-        }
-    }
-
     pub(super) fn what_is_wrong(&self) -> String {
         match (self.problem, &self.http_status) {
             (Some(AvailabilityProblem::Unreachable), _) => "The site cannot be reached".to_owned(),

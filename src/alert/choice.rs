@@ -1,6 +1,7 @@
 //! Enumerations that stand in an alert as words.
 
-/// Declares an enum whose variants are words of the alert contract, with `ALL`, `as_str` and [`std::str::FromStr`].
+/// Declares an enum whose variants are words of the alert contract, with `ALL`, `as_str`, [`std::str::FromStr`]
+/// and its part of the schema.
 macro_rules! choices {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
@@ -33,6 +34,17 @@ macro_rules! choices {
                     let words: Vec<_> = Self::ALL.iter().map(|choice| choice.as_str()).collect();
                     format!("expected one of {}", words.join(", "))
                 })
+            }
+        }
+
+        impl $crate::alert::object::Kind for $name {
+            fn take(fields: &mut $crate::alert::fields::Fields, name: &str) -> Option<Self> {
+                fields.known(name)
+            }
+
+            fn schema() -> serde_json::Value {
+                let words: Vec<_> = Self::ALL.iter().map(|choice| choice.as_str()).collect();
+                serde_json::json!({ "type": "string", "enum": words })
             }
         }
     };

@@ -1,7 +1,7 @@
 //! Details of a `defacement` alert.
 
 use super::choice::choices;
-use super::fields::Fields;
+use super::object::{details, item};
 use super::{Line, present};
 
 choices! {
@@ -24,43 +24,31 @@ choices! {
     }
 }
 
-/// Details of a `defacement` alert, each as given.
-#[derive(Clone, Debug)]
-pub struct Defacement {
-    /// What was changed.
-    pub changes: Vec<Change>,
-    /// Where a picture or copy of the changed page lies.
-    pub capture_url: Option<String>,
+details! {
+    /// Details of a `defacement` alert, each as given.
+    Defacement {
+        /// What was changed.
+        changes: Vec<Change>,
+        /// Where a picture or copy of the changed page lies.
+        capture_url: Option<String>,
+    }
 }
 
-/// One change of the site.
-#[derive(Clone, Debug)]
-pub struct Change {
-    /// What sort of change.
-    pub kind: ChangeKind,
-    /// Where on the site.
-    pub path: Option<String>,
-    /// What was there.
-    pub before: Option<String>,
-    /// What is there now.
-    pub after: Option<String>,
+item! {
+    /// One change of the site.
+    Change {
+        /// What sort of change.
+        kind: ChangeKind;
+        /// Where on the site.
+        path: Option<String>,
+        /// What was there.
+        before: Option<String>,
+        /// What is there now.
+        after: Option<String>,
+    }
 }
 
 impl Defacement {
-    pub(super) fn read(fields: &mut Fields) -> Self {
-        Self {
-            changes: fields.items("changes", |change| {
-                Some(Change {
-                    kind: change.known("kind")?,
-                    path: change.text("path"),
-                    before: change.text("before"),
-                    after: change.text("after"),
-                })
-            }),
-            capture_url: fields.text("capture_url"),
-        }
-    }
-
     pub(super) fn what_is_wrong(&self) -> String {
         match self.changes.len() {
             0 => "The site seems defaced".to_owned(),

@@ -1,7 +1,7 @@
 //! Details of a `domain` alert.
 
 use super::choice::choices;
-use super::fields::Fields;
+use super::object::{details, item};
 use super::{Line, Number, present};
 
 choices! {
@@ -18,43 +18,37 @@ choices! {
     }
 }
 
-/// Details of a `domain` alert, each as given.
-#[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the names are those of a domain's registration")]
-pub struct Domain {
-    pub problem: Option<DomainProblem>,
-    pub domain: Option<String>,
-    pub registrar: Option<String>,
-    pub expires_at: Option<String>,
-    pub days_left: Option<Number>,
-    pub dns_servers: Vec<DnsAnswer>,
-    pub error: Option<String>,
+details! {
+    /// Details of a `domain` alert, each as given.
+    Domain {
+        /// What is wrong with the domain.
+        problem: Option<DomainProblem>,
+        /// The domain's name.
+        domain: Option<String>,
+        /// Where it is registered.
+        registrar: Option<String>,
+        /// When its registration expires.
+        expires_at: Option<String>,
+        /// How many days until then. With 7 or fewer, what expires soon is high by default, else medium.
+        days_left: Option<Number>,
+        /// What its name servers answered.
+        dns_servers: Vec<DnsAnswer>,
+        /// What the worker saw.
+        error: Option<String>,
+    }
 }
 
-/// What one name server answered.
-#[derive(Clone, Debug)]
-pub struct DnsAnswer {
-    /// The name server asked.
-    pub server: String,
-    /// Its answer.
-    pub result: Option<String>,
+item! {
+    /// What one name server answered.
+    DnsAnswer {
+        /// The name server asked.
+        server: String;
+        /// Its answer.
+        result: Option<String>,
+    }
 }
 
 impl Domain {
-    pub(super) fn read(fields: &mut Fields) -> Self {
-        Self {
-            problem: fields.known("problem"),
-            domain: fields.text("domain"),
-            registrar: fields.text("registrar"),
-            expires_at: fields.text("expires_at"),
-            days_left: fields.number("days_left"),
-            dns_servers: fields.items("dns_servers", |answer| {
-                Some(DnsAnswer { server: answer.text("server")?, result: answer.text("result") })
-            }),
-            error: fields.text("error"),
-        }
-    }
-
     pub(super) fn what_is_wrong(&self) -> String {
         match (self.problem, &self.days_left) {
             (Some(DomainProblem::DnsFailure), _) => "The domain name does not resolve".to_owned(),

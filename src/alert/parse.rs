@@ -14,6 +14,9 @@ use super::{
 /// Source: CloudEvents JSON format 1.0, section 3.
 const CLOUD_EVENT: &str = "application/cloudevents+json";
 
+/// How many characters an id has at most.
+pub(super) const MAX_ID_CHARS: usize = 200;
+
 /// Why a body is not an alert. Displays as `entity.name: expected a string, got a number`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}{cause}", path, if path.is_empty() { "" } else { ": " })]
@@ -155,9 +158,9 @@ fn read_details(alert_type: AlertType, fields: &mut Fields, other: &mut Vec<(Str
 fn check_id(id: &str) -> Result<(), String> {
     match id.chars().count() {
         0 => Err("empty".to_owned()),
-        1..=200 if id.chars().any(char::is_control) => Err("contains a control character".to_owned()),
-        1..=200 => Ok(()),
-        length => Err(format!("{length} characters long; at most 200 are taken")),
+        1..=MAX_ID_CHARS if id.chars().any(char::is_control) => Err("contains a control character".to_owned()),
+        1..=MAX_ID_CHARS => Ok(()),
+        length => Err(format!("{length} characters long; at most {MAX_ID_CHARS} are taken")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Details of an `ssl` alert.
 
 use super::choice::choices;
-use super::fields::Fields;
+use super::object::details;
 use super::{Line, Number, present};
 
 choices! {
@@ -18,34 +18,29 @@ choices! {
     }
 }
 
-/// Details of an `ssl` alert, each as given.
-#[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the names are those of an X.509 certificate")]
-pub struct Ssl {
-    pub problem: Option<SslProblem>,
-    pub error: Option<String>,
-    pub issuer: Option<String>,
-    pub subject: Option<String>,
-    pub serial: Option<String>,
-    pub not_before: Option<String>,
-    pub not_after: Option<String>,
-    pub days_left: Option<Number>,
+details! {
+    /// Details of an `ssl` alert, each as given.
+    Ssl {
+        /// What is wrong with the certificate.
+        problem: Option<SslProblem>,
+        /// What the worker saw.
+        error: Option<String>,
+        /// Who issued the certificate.
+        issuer: Option<String>,
+        /// Whose certificate it is.
+        subject: Option<String>,
+        /// Its serial number, as text.
+        serial: Option<String>,
+        /// When it becomes valid.
+        not_before: Option<String>,
+        /// When it expires.
+        not_after: Option<String>,
+        /// How many days until then. With 7 or fewer, what expires soon is high by default, else medium.
+        days_left: Option<Number>,
+    }
 }
 
 impl Ssl {
-    pub(super) fn read(fields: &mut Fields) -> Self {
-        Self {
-            problem: fields.known("problem"),
-            error: fields.text("error"),
-            issuer: fields.text("issuer"),
-            subject: fields.text("subject"),
-            serial: fields.text("serial"),
-            not_before: fields.text("not_before"),
-            not_after: fields.text("not_after"),
-            days_left: fields.number("days_left"),
-        }
-    }
-
     pub(super) fn what_is_wrong(&self) -> String {
         match (self.problem, &self.days_left) {
             (Some(SslProblem::Invalid), _) => "The certificate is not valid".to_owned(),

@@ -1,51 +1,37 @@
 //! Details of a `virustotal` alert.
 
-use super::fields::Fields;
+use super::object::{details, item};
 use super::{Line, Number, present};
 
-/// Details of a `virustotal` alert, each as given.
-#[derive(Clone, Debug)]
-pub struct VirusTotal {
-    /// How many vendors flag the site.
-    pub positives: Option<Number>,
-    /// How many vendors were asked.
-    pub total: Option<Number>,
-    /// The report at VirusTotal.
-    pub permalink: Option<String>,
-    /// Who flags it.
-    pub vendors: Vec<Vendor>,
+details! {
+    /// Details of a `virustotal` alert, each as given.
+    VirusTotal {
+        /// How many vendors flag the site.
+        positives: Option<Number>,
+        /// How many vendors were asked.
+        total: Option<Number>,
+        /// The report at VirusTotal.
+        permalink: Option<String>,
+        /// Who flags it.
+        vendors: Vec<Vendor>,
+    }
 }
 
-/// What one vendor says of the site.
-#[derive(Clone, Debug)]
-pub struct Vendor {
-    /// The vendor's name.
-    pub name: String,
-    /// Its category: `malicious`, `suspicious`.
-    pub category: Option<String>,
-    /// Its result: `phishing`, `malware`.
-    pub result: Option<String>,
-    /// Where to ask it to look again.
-    pub contact: Option<String>,
+item! {
+    /// What one vendor says of the site.
+    Vendor {
+        /// The vendor's name.
+        name: String;
+        /// Its category: `malicious`, `suspicious`.
+        category: Option<String>,
+        /// Its result: `phishing`, `malware`.
+        result: Option<String>,
+        /// Where to ask it to look again.
+        contact: Option<String>,
+    }
 }
 
 impl VirusTotal {
-    pub(super) fn read(fields: &mut Fields) -> Self {
-        Self {
-            positives: fields.number("positives"),
-            total: fields.number("total"),
-            permalink: fields.text("permalink"),
-            vendors: fields.items("vendors", |vendor| {
-                Some(Vendor {
-                    name: vendor.text("name")?,
-                    category: vendor.text("category"),
-                    result: vendor.text("result"),
-                    contact: vendor.text("contact"),
-                })
-            }),
-        }
-    }
-
     pub(super) fn what_is_wrong(&self) -> String {
         match (&self.positives, &self.total) {
             (Some(positives), Some(total)) => {

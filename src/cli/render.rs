@@ -1,11 +1,10 @@
 //! `rtir-relay render`
 
-use std::io::{ErrorKind, Write, stdout};
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Exit, input, report};
+use super::{Exit, input, output, report};
 use crate::config::{Config, Environment};
 use crate::relay::{NoTicket, Prepared, prepare};
 use crate::rtir;
@@ -46,19 +45,6 @@ impl Render {
                 return Exit::Failed;
             }
         };
-        match serde_json::to_string_pretty(&rtir::create_ticket(&ticket)) {
-            Ok(json) => match writeln!(stdout(), "{json}") {
-                // Whoever reads it has seen enough.
-                Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                    eprintln!("The ticket cannot be printed: {error}");
-                    Exit::Failed
-                }
-                _ => Exit::Well,
-            },
-            Err(error) => {
-                eprintln!("The ticket cannot be written as JSON: {error}");
-                Exit::Failed
-            }
-        }
+        output::print_json(&rtir::create_ticket(&ticket))
     }
 }

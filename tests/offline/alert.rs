@@ -5,6 +5,78 @@ use serde_json::{Value, json};
 
 use crate::support::alerts;
 
+/// Times that are taken.
+pub const TIMES: &[&str] = &[
+    "2026-11-23T08:00:00Z",
+    "2026-11-23t08:00:00z",
+    "2026-11-23 08:00:00Z",
+    "2026-11-23T08:00:00.5Z",
+    "2026-11-23T08:00:00.123456789Z",
+    "2026-11-23T08:00:00.1234567890123Z",
+    "2026-11-23T08:00:00+01:00",
+    "2026-11-23T08:00:00.25-03:30",
+    "2026-11-23T08:00:00-00:00",
+    "2026-11-23T08:00:00+23:59",
+    "2016-12-31T23:59:60Z",
+    "2024-02-29T00:00:00Z",
+];
+
+/// Times that are refused.
+pub const NO_TIMES: &[&str] = &[
+    "",
+    "yesterday",
+    "1795420800",
+    "2026-11-23",
+    "2026-11-23T08:00Z",
+    "2026-11-23T08:00:00",
+    "2026-11-23T08:00:00.Z",
+    "2026-11-23T08:00:00,5Z",
+    "2026-11-23T08:00:00+01",
+    "2026-11-23T08:00:00+0100",
+    "2026-11-23T08:00:00+24:00",
+    "2026-11-23T08:00:00+01:60",
+    "2026-11-23T08:00:00Z[Africa/Porto-Novo]",
+    "2026-11-23T08:00:00 Z",
+    " 2026-11-23T08:00:00Z",
+    "2026-11-23T08:00:00Z\n",
+    "20261123T080000Z",
+    "+002026-11-23T08:00:00Z",
+    "2026-13-23T08:00:00Z",
+    "2026-02-29T08:00:00Z",
+    "2026-11-23T24:00:00Z",
+    "2026-11-23T08:60:00Z",
+    "٢٠٢٦-11-23T08:00:00Z",
+];
+
+/// URLs of sites that are taken.
+pub const URLS: &[&str] = &[
+    "http://water.example",
+    "HTTPS://WATER.EXAMPLE/",
+    "https://école.example/é?q=ü#x",
+    "https://192.0.2.1:8443/",
+    "https://[2001:db8::1]/",
+    "http://localhost",
+];
+
+/// URLs of sites that are refused.
+pub const NO_URLS: &[&str] = &[
+    "",
+    "water.example",
+    "//water.example",
+    "/portal",
+    "https://",
+    "http://:80",
+    "https://water.example:99999",
+    "https://wa ter.example",
+    "https://[2001:db8::g]/",
+    "https://water.example/\n",
+    "https://water.\texample/",
+    "ftp://water.example",
+    "mailto:ada@water.example",
+    "javascript:alert(1)",
+    "file:///etc/passwd",
+];
+
 /// Every field that decides, given.
 fn complete() -> Value {
     alerts::with(alerts::ssl("ssl-1"), json!({ "status": "new", "severity": "low" }))
@@ -148,49 +220,11 @@ fn an_id_has_1_to_200_characters_and_none_that_controls() {
 
 #[test]
 fn detected_at_is_rfc_3339() {
-    let accepted = [
-        "2026-11-23T08:00:00Z",
-        "2026-11-23t08:00:00z",
-        "2026-11-23 08:00:00Z",
-        "2026-11-23T08:00:00.5Z",
-        "2026-11-23T08:00:00.123456789Z",
-        "2026-11-23T08:00:00.1234567890123Z",
-        "2026-11-23T08:00:00+01:00",
-        "2026-11-23T08:00:00.25-03:30",
-        "2026-11-23T08:00:00-00:00",
-        "2026-11-23T08:00:00+23:59",
-        "2016-12-31T23:59:60Z",
-        "2024-02-29T00:00:00Z",
-    ];
     let parsed = |time: &&str| parse(&complete_but("detected_at", json!(time)));
-    let wrongly: Vec<_> = accepted.iter().filter(|time| !parsed(time).is_ok_and(|a| a.detected_at == **time)).collect();
+    let wrongly: Vec<_> = TIMES.iter().filter(|time| !parsed(time).is_ok_and(|a| a.detected_at == **time)).collect();
     assert!(wrongly.is_empty(), "refused: {wrongly:?}");
-    let refused = [
-        "",
-        "yesterday",
-        "1795420800",
-        "2026-11-23",
-        "2026-11-23T08:00Z",
-        "2026-11-23T08:00:00",
-        "2026-11-23T08:00:00.Z",
-        "2026-11-23T08:00:00,5Z",
-        "2026-11-23T08:00:00+01",
-        "2026-11-23T08:00:00+0100",
-        "2026-11-23T08:00:00+24:00",
-        "2026-11-23T08:00:00+01:60",
-        "2026-11-23T08:00:00Z[Africa/Porto-Novo]",
-        "2026-11-23T08:00:00 Z",
-        " 2026-11-23T08:00:00Z",
-        "2026-11-23T08:00:00Z\n",
-        "20261123T080000Z",
-        "+002026-11-23T08:00:00Z",
-        "2026-13-23T08:00:00Z",
-        "2026-02-29T08:00:00Z",
-        "2026-11-23T24:00:00Z",
-        "2026-11-23T08:60:00Z",
-        "٢٠٢٦-11-23T08:00:00Z",
-    ];
-    let wrongly: Vec<_> = refused.iter().filter(|time| !parsed(time).is_err_and(|m| m.path == "detected_at")).collect();
+    let wrongly: Vec<_> =
+        NO_TIMES.iter().filter(|time| !parsed(time).is_err_and(|m| m.path == "detected_at")).collect();
     assert!(wrongly.is_empty(), "accepted: {wrongly:?}");
     let cause = malformed(&complete_but("detected_at", json!("2026-11-23")));
     assert_eq!(cause, "detected_at: expected an RFC 3339 time such as 2026-11-23T08:00:00Z");
@@ -199,35 +233,10 @@ fn detected_at_is_rfc_3339() {
 
 #[test]
 fn platform_url_is_http_or_https() {
-    let accepted = [
-        "http://water.example",
-        "HTTPS://WATER.EXAMPLE/",
-        "https://école.example/é?q=ü#x",
-        "https://192.0.2.1:8443/",
-        "https://[2001:db8::1]/",
-        "http://localhost",
-    ];
-    for url in accepted {
-        assert_eq!(alert(&complete_but("platform.url", json!(url))).platform_url, url, "as given");
+    for url in URLS {
+        assert_eq!(alert(&complete_but("platform.url", json!(url))).platform_url, *url, "as given");
     }
-    let refused = [
-        "",
-        "water.example",
-        "//water.example",
-        "/portal",
-        "https://",
-        "http://:80",
-        "https://water.example:99999",
-        "https://wa ter.example",
-        "https://[2001:db8::g]/",
-        "https://water.example/\n",
-        "https://water.\texample/",
-        "ftp://water.example",
-        "mailto:ada@water.example",
-        "javascript:alert(1)",
-        "file:///etc/passwd",
-    ];
-    for url in refused {
+    for url in NO_URLS {
         let Err(malformed) = parse(&complete_but("platform.url", json!(url))) else { panic!("{url:?} is accepted") };
         assert_eq!(malformed.path, "platform.url", "{url:?}");
     }

@@ -11,27 +11,27 @@ use serde_json::{Value, json};
 
 use crate::support::alerts;
 
-const WELL: i32 = 0;
-const FAILED: i32 = 1;
-const USAGE: i32 = 2;
+pub const WELL: i32 = 0;
+pub const FAILED: i32 = 1;
+pub const USAGE: i32 = 2;
 const UNAVAILABLE: i32 = 69;
 const CONFIGURATION: i32 = 78;
 
 /// How a command ended.
 #[derive(Debug)]
-struct Ended {
-    exit: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub struct Ended {
+    pub exit: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
-fn command(arguments: &[&str]) -> Command {
+pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rtir-relay"));
     command.env_clear().args(arguments).stdin(Stdio::null());
     command
 }
 
-fn run(command: &mut Command) -> Ended {
+pub fn run(command: &mut Command) -> Ended {
     run_with_input(command, b"")
 }
 
@@ -51,7 +51,7 @@ fn render(fixture: &str) -> Command {
 
 impl Ended {
     /// Asserts the exit code, and that nothing but an explanation was printed.
-    fn failed_with(&self, exit: i32) -> &str {
+    pub fn failed_with(&self, exit: i32) -> &str {
         assert_eq!(self.exit, Some(exit), "{self:?}");
         assert_eq!(self.stdout, "", "data goes to stdout, the rest to stderr");
         assert_ne!(self.stderr, "");
@@ -338,4 +338,12 @@ fn a_log_line_is_json_where_nobody_looks_on() {
         let line: Value = serde_json::from_str(line).expect(line);
         assert!(line["message"].is_string() && line["level"].is_string(), "{line}");
     }
+}
+
+#[test]
+fn the_schema_is_printed_as_committed() {
+    let committed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy/alert.schema.json");
+    let printed = run(&mut command(&["schema"]));
+    assert_eq!((printed.exit, printed.stderr.as_str()), (Some(WELL), ""));
+    assert_eq!(printed.stdout, std::fs::read_to_string(committed).expect("the schema"));
 }

@@ -16,6 +16,7 @@ mod letter;
 mod mapping;
 mod properties;
 mod rt_client;
+mod schema;
 mod secrets;
 mod statuses;
 mod ticket;

@@ -75,7 +75,7 @@ fn nothing_of_an_alert_becomes_a_key() {
     });
     let json = json_for_rt(&ticket(&alerts::with(alerts::ssl("x"), hostile)));
     let keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected = ["Content", "ContentType", "CustomFields", "Priority", "Queue", "Requestor", "Status", "Subject"];
+    let expected = ["Queue", "Subject", "Content", "ContentType", "Requestor", "Priority", "Status", "CustomFields"];
     assert_eq!(keys, expected);
     assert_eq!(json["CustomFields"], json!({ "Alert ID": "x" }));
     assert_eq!(json["Queue"], "Incident Reports");

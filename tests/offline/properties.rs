@@ -30,7 +30,7 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn any_json() -> impl Strategy<Value = Value> {
+pub fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -52,7 +52,7 @@ fn fixture() -> impl Strategy<Value = Value> {
 }
 
 /// Where each value of `value` stands, as JSON pointers.
-fn places(value: &Value, at: &str) -> Vec<String> {
+pub fn places(value: &Value, at: &str) -> Vec<String> {
     let inner: Vec<_> = match value {
         Value::Object(fields) => {
             fields.iter().flat_map(|(name, value)| places(value, &format!("{at}/{name}"))).collect()
@@ -66,7 +66,7 @@ fn places(value: &Value, at: &str) -> Vec<String> {
 }
 
 /// A fixture with some of its values replaced, wherever they stand.
-fn mutated() -> impl Strategy<Value = Value> {
+pub fn mutated() -> impl Strategy<Value = Value> {
     let mutations = vec((any::<prop::sample::Index>(), any_json()), 1..4);
     (fixture(), mutations).prop_map(|(mut alert, mutations)| {
         for (place, value) in mutations {
@@ -80,7 +80,7 @@ fn mutated() -> impl Strategy<Value = Value> {
 }
 
 /// An alert that stays valid: only what does not decide is arbitrary.
-fn valid() -> impl Strategy<Value = Value> {
+pub fn valid() -> impl Strategy<Value = Value> {
     let person = (text(), text(), any::<bool>(), any_json())
         .prop_map(|(name, email, active, function)| json!({ "name": name, "email": email, "active": active, "function": function }));
     let people = vec(prop_oneof![3 => person, 1 => any_json()], 0..5);

@@ -1,9 +1,11 @@
 //! The commands: one file each. Data goes to stdout, the rest to stderr.
 
 mod check;
+mod completions;
 mod dead_letters;
 mod healthcheck;
 mod input;
+mod man;
 mod output;
 mod progress;
 mod publish;
@@ -75,6 +77,10 @@ enum Command {
         check-jsonschema --schemafile alert.schema.json alert.json\n\n\
         What the schema refuses in details and focal points, the relay takes all the same.")]
     Schema,
+    /// Print what makes a shell complete commands and options
+    Completions(completions::Completions),
+    /// Print the manual, or write its pages to a directory
+    Man(man::Man),
 }
 
 impl Cli {
@@ -91,6 +97,8 @@ impl Cli {
             Command::DeadLetters(command) => command.execute(&environment),
             Command::Healthcheck(command) => command.execute(&environment),
             Command::Schema => output::print_json(&alert::schema()),
+            Command::Completions(command) => command.execute(),
+            Command::Man(command) => command.execute(),
         }
         .into()
     }

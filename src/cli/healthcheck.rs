@@ -16,7 +16,8 @@ const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 
 /// What to ask.
 #[derive(Debug, Args)]
-#[command(after_help = "Asks the relay that listens on HTTP_LISTEN and needs no other setting.\n\
+#[command(after_help = "Examples:\n  rtir-relay healthcheck\n  rtir-relay healthcheck --ready | jq -r .rt.cause\n\n\
+    Asks the relay that listens on HTTP_LISTEN and needs no other setting.\n\
     Exit codes: 0 it is well; 1 it is not, or does not answer; 78 HTTP_LISTEN is wrong.")]
 pub(super) struct Healthcheck {
     /// Ask whether it takes alerts (/readyz) instead of whether it hangs (/livez)

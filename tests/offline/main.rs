@@ -20,3 +20,4 @@ mod schema;
 mod secrets;
 mod statuses;
 mod ticket;
+mod usage;

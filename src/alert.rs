@@ -185,31 +185,49 @@ impl Alert {
     /// The severity that counts: the one given, else the default of the category. Something that expires soon is
     /// high with 7 days left or fewer, else medium; a defacement is critical; all else is high.
     pub fn severity(&self) -> Severity {
-        self.given_severity.unwrap_or(match self.category() {
-            Category::Defacement => Severity::Critical,
+        self.severity_because().0
+    }
+
+    /// The severity, and what decided it.
+    pub fn severity_because(&self) -> (Severity, String) {
+        if let Some(severity) = self.given_severity {
+            return (severity, "given by the alert".to_owned());
+        }
+        let category = self.category();
+        let (severity, where_it_holds) = match category {
+            Category::Defacement => (Severity::Critical, ""),
             Category::SslExpiresSoon | Category::DomainExpiresSoon => match self.details.days_left() {
-                Some(days) if days.is_at_most(7.0) => Severity::High,
-                _ => Severity::Medium,
+                Some(days) if days.is_at_most(7.0) => (Severity::High, " with days_left of 7 or fewer"),
+                Some(_) => (Severity::Medium, " with days_left of more than 7"),
+                None => (Severity::Medium, " without days_left"),
             },
             Category::SslProblem
             | Category::DomainProblem
             | Category::AvailabilityProblem
-            | Category::VirusTotalFlag => Severity::High,
-        })
+            | Category::VirusTotalFlag => (Severity::High, ""),
+        };
+        (severity, format!("not given; the default of {category}{where_it_holds}"))
     }
 
     /// The alert's category, from its type and problem.
     pub fn category(&self) -> Category {
+        self.category_because().0
+    }
+
+    /// The category, and what decided it.
+    pub fn category_because(&self) -> (Category, &'static str) {
         match &self.details {
-            Details::Ssl(ssl) if ssl.problem == Some(SslProblem::ExpiresSoon) => Category::SslExpiresSoon,
-            Details::Ssl(_) => Category::SslProblem,
-            Details::Domain(domain) if domain.problem == Some(DomainProblem::ExpiresSoon) => {
-                Category::DomainExpiresSoon
+            Details::Ssl(ssl) if ssl.problem == Some(SslProblem::ExpiresSoon) => {
+                (Category::SslExpiresSoon, "type ssl with problem expires_soon")
             }
-            Details::Domain(_) => Category::DomainProblem,
-            Details::Defacement(_) => Category::Defacement,
-            Details::Availability(_) => Category::AvailabilityProblem,
-            Details::VirusTotal(_) => Category::VirusTotalFlag,
+            Details::Ssl(_) => (Category::SslProblem, "type ssl with any other problem, or none"),
+            Details::Domain(domain) if domain.problem == Some(DomainProblem::ExpiresSoon) => {
+                (Category::DomainExpiresSoon, "type domain with problem expires_soon")
+            }
+            Details::Domain(_) => (Category::DomainProblem, "type domain with any other problem, or none"),
+            Details::Defacement(_) => (Category::Defacement, "type defacement"),
+            Details::Availability(_) => (Category::AvailabilityProblem, "type availability"),
+            Details::VirusTotal(_) => (Category::VirusTotalFlag, "type virustotal"),
         }
     }
 

@@ -3,7 +3,10 @@
 mod content;
 mod requestors;
 
-use crate::alert::{Alert, AlertType, Severity};
+pub(crate) use content::misleads;
+pub use requestors::{LeftOut, Notified, Person};
+
+use crate::alert::{Alert, AlertType, Category, Severity};
 use crate::ticket::{AlertKey, EmailAddress, NewTicket, RtQueueName, Subject};
 
 /// What the operator decides about every ticket.
@@ -25,10 +28,35 @@ pub enum Unmappable {
     MissingFocalPoints(String),
 }
 
+/// What a ticket will say, each with what decided it.
+pub struct Decisions {
+    /// What the ticket is called.
+    pub category: (Category, &'static str),
+    /// How bad it is.
+    pub severity: (Severity, String),
+    /// RT's Priority.
+    pub priority: (u8, String),
+    /// What names the alert in RT.
+    pub key: (AlertKey, String),
+    /// Who is notified, and who is not.
+    pub notified: Notified,
+}
+
 impl Rules {
     /// The key of `alert`.
     pub fn key(&self, alert: &Alert) -> AlertKey {
         AlertKey::new(self.namespace.as_deref(), &alert.id)
+    }
+
+    /// All that is decided about `alert`, whether or not it can become a ticket.
+    pub fn decide(&self, alert: &Alert) -> Decisions {
+        Decisions {
+            category: alert.category_because(),
+            severity: alert.severity_because(),
+            priority: priority(alert),
+            key: AlertKey::because(self.namespace.as_deref(), &alert.id),
+            notified: Notified::choose(&alert.entity.focal_points, self.fallback_requestor.as_ref()),
+        }
     }
 
     /// The ticket of `alert`, whose message body is `body`.
@@ -36,34 +64,39 @@ impl Rules {
     /// # Errors
     /// There is nobody to notify.
     pub fn ticket(&self, alert: &Alert, body: &[u8]) -> Result<NewTicket, Unmappable> {
-        let notified = requestors::choose(&alert.entity.focal_points, self.fallback_requestor.as_ref())?;
+        let Decisions { category: (category, _), priority: (priority, _), key: (key, _), notified, .. } =
+            self.decide(alert);
+        if notified.requestors.is_empty() {
+            return Err(Unmappable::MissingFocalPoints(notified.why_nobody()));
+        }
         let content = content::render(alert, &notified);
         Ok(NewTicket {
             rt_queue: self.rt_queue.clone(),
-            subject: Subject::new(&format!("{}: {}", alert.category(), alert.platform_url)),
+            subject: Subject::new(&format!("{category}: {}", alert.platform_url)),
             content: content.text,
             requestors: notified.requestors,
-            priority: priority(alert),
-            key: self.key(alert),
+            priority,
+            key,
             attachment: content.cut.then(|| body.to_vec()),
         })
     }
 }
 
-/// RT's Priority: 100 for what is critical, else the severity made finer by the type.
+/// RT's Priority, and what decided it: 100 for what is critical, else the severity made finer by the type.
 /// RT 5 labels these Low < 50 <= Medium < 100 <= High.
-fn priority(alert: &Alert) -> u8 {
-    let by_severity = match alert.severity() {
-        Severity::Critical => return 100,
+fn priority(alert: &Alert) -> (u8, String) {
+    let (severity, alert_type) = (alert.severity(), alert.alert_type());
+    let by_severity = match severity {
+        Severity::Critical => return (100, "severity critical, whatever the type".to_owned()),
         Severity::High => 60,
         Severity::Medium => 40,
         Severity::Low => 20,
     };
-    by_severity
-        + match alert.alert_type() {
-            AlertType::Defacement => 15,
-            AlertType::VirusTotal => 10,
-            AlertType::Availability | AlertType::Domain => 5,
-            AlertType::Ssl => 0,
-        }
+    let by_type = match alert_type {
+        AlertType::Defacement => 15,
+        AlertType::VirusTotal => 10,
+        AlertType::Availability | AlertType::Domain => 5,
+        AlertType::Ssl => 0,
+    };
+    (by_severity + by_type, format!("{by_severity} for severity {severity} and {by_type} for type {alert_type}"))
 }

@@ -98,11 +98,19 @@ impl AlertKey {
 
     /// The key of the alert `id` within `namespace`: plain where RT's search is safe with it, else hashed.
     pub fn new(namespace: Option<&str>, id: &str) -> Self {
-        let id = match namespace {
-            Some(namespace) => format!("{namespace}:{id}"),
-            None => id.to_owned(),
+        Self::because(namespace, id).0
+    }
+
+    /// The key, and what decided it.
+    pub fn because(namespace: Option<&str>, id: &str) -> (Self, String) {
+        let (id, what) = match namespace {
+            Some(namespace) => (format!("{namespace}:{id}"), "ALERT_NAMESPACE and the id"),
+            None => (id.to_owned(), "the id"),
         };
-        if Self::is_plain(&id) { Self(id) } else { Self::hashed(&id) }
+        if Self::is_plain(&id) {
+            return (Self(id), format!("{what}, as given"));
+        }
+        (Self::hashed(&id), format!("the SHA-256 of {what}, which RT's search would not find safely as given"))
     }
 
     fn is_plain(id: &str) -> bool {

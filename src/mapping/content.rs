@@ -33,7 +33,8 @@ pub(super) fn render(alert: &Alert, notified: &Notified) -> Content {
     writer.section("Other details", &other);
 
     let mut people = Writer { text: String::new(), cut: false };
-    people.list("Notified", &notified.people);
+    let told: Vec<_> = notified.people.iter().map(|person| person.who.clone()).collect();
+    people.list("Notified", &told);
     let left_out: Vec<_> = notified.left_out.iter().map(|left| format!("{} ({})", left.who, left.why)).collect();
     people.list("Not notified", &left_out);
     people.cut_to(MAX_PEOPLE_BYTES);
@@ -145,7 +146,7 @@ fn quote(value: &str) -> String {
                 '@' if address && rest.peek().is_some_and(|next| !next.is_whitespace()) => quoted.push_str("[at]"),
                 '\n' | '\t' => quoted.push(c),
                 '\r' => quoted.push_str("\\r"),
-                c if c.is_control() || reorders(c) => {
+                c if misleads(c) => {
                     let _ = write!(quoted, "\\u{:04x}", u32::from(c));
                 }
                 c => quoted.push(c),
@@ -155,7 +156,9 @@ fn quote(value: &str) -> String {
     quoted
 }
 
-/// Characters that make a line read otherwise than it is written: Unicode bidirectional controls and line separators.
-fn reorders(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+/// Whether `c` makes a line read otherwise than it is written: a control character, or one of Unicode's bidirectional
+/// controls and line separators.
+pub(crate) fn misleads(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }

@@ -35,7 +35,7 @@ pub fn run(command: &mut Command) -> Ended {
     run_with_input(command, b"")
 }
 
-fn run_with_input(command: &mut Command, input: &[u8]) -> Ended {
+pub fn run_with_input(command: &mut Command, input: &[u8]) -> Ended {
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary starts");
     // It may end without reading its input.

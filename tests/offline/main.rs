@@ -10,6 +10,7 @@ mod check;
 mod command;
 mod config;
 mod corpus;
+mod explain;
 mod handle;
 mod health;
 mod letter;

@@ -59,6 +59,7 @@ fn a_misspelt_command_or_option_is_told_the_right_one() {
         (&["helthcheck"], "'healthcheck'"),
         (&["schem"], "'schema'"),
         (&["render", "--content-typ", "x"], "'--content-type'"),
+        (&["render", "--explian"], "'--explain'"),
         (&["publish", "--raww"], "'--raw'"),
         (&["healthcheck", "--redy"], "'--ready'"),
         (&["completions", "powershel"], "'powershell'"),

@@ -15,7 +15,8 @@ const CONTROL: &str = r"[\u0000-\u001f\u007f-\u009f]";
 /// RFC 3339, section 5.6, with its note. That a month has that day is left to `format`.
 const TIME: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)\
                     (\\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
-/// The scheme, a host, perhaps with user and port, and its end.
+/// The scheme, a host, perhaps with user and port, and its end. The relay reads a URL as browsers do, so it takes a few
+/// odder spellings besides, such as `https:site.example`.
 const SITE: &str =
     r"^[Hh][Tt][Tt][Pp][Ss]?://([^/?#\\]*@)?([^\s/?#:@<>\[\]\\^|]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?([/?#\\]|$)";
 

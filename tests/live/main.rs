@@ -11,6 +11,7 @@ mod support;
 mod scenarios;
 
 mod analysts;
+mod asyncapi;
 mod broker;
 mod browsing;
 mod check;

@@ -6,6 +6,7 @@
 mod support;
 
 mod alert;
+mod asyncapi;
 mod check;
 mod command;
 mod config;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::alert::{NO_TIMES, NO_URLS, TIMES, URLS};
 use super::properties::{any_json, mutated, valid};
 use crate::support::alerts;
+use crate::support::contract::document;
 
 /// Times and URLs that no pattern tells from good ones: only the parser refuses them.
 const BEYOND_A_PATTERN: [&str; 2] = ["2026-02-29T08:00:00Z", "https://water.example:99999"];
@@ -44,7 +45,7 @@ fn is_taken_whole(body: &[u8]) -> bool {
 
 #[test]
 fn the_committed_schema_is_what_the_declarations_say() {
-    let schema: Value = serde_json::from_str(&file("deploy/alert.schema.json")).expect("JSON");
+    let schema = document("alert.schema.json");
     assert!(schema == *SCHEMA, "renew it and read the diff: cargo run schema > deploy/alert.schema.json");
     jsonschema::draft202012::meta::validate(&schema).expect("draft 2020-12");
 }

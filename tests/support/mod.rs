@@ -4,6 +4,7 @@
 pub mod alerts;
 pub mod amqp;
 pub mod broker_admin;
+pub mod contract;
 pub mod eventually;
 pub mod fake_rt;
 pub mod front;

@@ -28,7 +28,9 @@ use desk::Desk;
 
 /// What to do with the dead letters.
 #[derive(Debug, Args)]
-#[command(after_help = "Looking loses nothing and changes nothing; one operator at a time, the relay may run. \
+#[command(after_help = "Examples:\n  rtir-relay dead-letters list\n  rtir-relay dead-letters show 3f2a9c01b7de\n  \
+    rtir-relay dead-letters replay --all --dry-run\n\n\
+    Looking loses nothing and changes nothing; one operator at a time, the relay may run. \
     IDs come from `list`.\n\
     Exit codes: 0 well; 1 not all could be done; 2 usage; 69 the broker cannot be reached; 78 configuration.")]
 pub(super) struct DeadLetters {

@@ -38,14 +38,13 @@ fn every_help_has_examples_that_the_command_takes() {
         let examples = examples(&help);
         assert!(!examples.is_empty(), "no example: {help}");
         // The part of each line that is ours: after variables or a pipe, before another.
-        let ours = examples.iter().filter_map(|line| line.find("rtir-relay").map(|at| &line[at..]));
-        let ours: Vec<_> =
-            ours.map(|line| line.split([' ']).take_while(|word| !["|", "<", ">"].contains(word))).collect();
+        let ours: Vec<_> = examples.iter().filter_map(|line| line.find("rtir-relay").map(|at| &line[at..])).collect();
         assert!(!ours.is_empty(), "{help}");
-        for words in ours {
-            let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
-            if let Err(error) = Cli::try_parse_from(&words) {
-                panic!("{words:?}: {error}");
+        for line in ours {
+            let words = shlex::split(line).expect("quotes that end");
+            let words = words.iter().map(String::as_str).take_while(|word| !["|", "<", ">"].contains(word));
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{line}: {error}");
             }
         }
     }
@@ -62,6 +61,11 @@ fn a_misspelt_command_or_option_is_told_the_right_one() {
         (&["render", "--explian"], "'--explain'"),
         (&["publish", "--raww"], "'--raw'"),
         (&["healthcheck", "--redy"], "'--ready'"),
+        (&["chek"], "'check'"),
+        (&["check", "--ofline"], "'--offline'"),
+        (&["dead-leters"], "'dead-letters'"),
+        (&["dead-letters", "reply"], "'replay'"),
+        (&["dead-letters", "replay", "--al"], "'--all'"),
         (&["completions", "powershel"], "'powershell'"),
     ];
     for (arguments, right) in cases {

@@ -20,7 +20,7 @@ use crate::cli::{Exit, progress, terminal};
 
 /// What to mend.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  EDITOR='code --wait' rtir-relay dead-letters edit 3f2a9c01b7de\n\n\
+#[command(after_help = "Examples:\n  EDITOR='code --wait' rtir-relay dead-letters edit 3f2a9c01b7de\n\n\
     Opens the body in $VISUAL or $EDITOR, JSON laid out for reading. If it was changed and the relay would take it now, it \
     is published to the relay's queue, and only then the dead letter is removed. If it would be dead-lettered again, \
     nothing happens, and the file is kept. The dead letters are not locked while the editor is open.")]

@@ -65,7 +65,7 @@ fn each_line_of_json_has_the_keys_that_readme_names() {
     let readme = readme();
     for finding in findings(&stdout) {
         let keys: Vec<_> = finding.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["cure", "status", "step", "trouble", "what", "why"]);
+        assert_eq!(keys, ["step", "status", "trouble", "what", "why", "cure"]);
         assert!(keys.iter().all(|key| readme.contains(&format!("`{key}`"))));
         assert!(readme.contains(&format!("| `{}` | ", finding["status"].as_str().unwrap())), "{finding}");
         let mends = ["FAIL", "warn", "not verifiable"].contains(&finding["status"].as_str().unwrap());

@@ -135,7 +135,7 @@ fn an_alert_that_would_be_dead_lettered_is_explained_too() {
     let nobody = explain(&alerts::fixture("nobody-to-notify"), &[], &[]);
     assert_eq!((nobody.exit, nobody.stderr.as_str()), (Some(FAILED), ""));
     for words in [
-        "Fate         dead_letter: missing_focal_points (Nobody can be notified: ",
+        "Fate         dead_letter: missing_focal_points (missing focal points: Nobody can be notified: ",
         "RTIR_FALLBACK_REQUESTOR",
         "\nPriority     60 ",
         "\nNot notified focal point 1 (not active: Tidiane Fall <tidiane@archive.example>)\n",

@@ -165,7 +165,7 @@ async fn without_the_right_to_write_dead_letters_the_alert_stays_until_it_is_giv
     url.set_password(Some(&scene.password())).unwrap();
     let relay = scene.relay(&[("AMQP_URL", url.as_str())]).await;
     scene.publish(b"bad").await;
-    relay.logs("the user's rights on what is named").await;
+    relay.logs("Grant the user of AMQP_URL the right on what is named").await;
     good_alerts_go_on(&scene, &relay).await;
     broker.ctl(&["set_permissions", &scene.name, "", ".*", ".*"]).await;
     assert_eq!(scene.dead_letters(1).await[0].body, b"bad");

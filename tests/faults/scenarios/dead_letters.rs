@@ -36,7 +36,7 @@ impl Fault {
         match self {
             Self::ExchangeMissing => "does not exist",
             Self::QueueFull => "is full",
-            Self::NoRight => "rights",
+            Self::NoRight => "missing permission",
         }
     }
 

@@ -105,7 +105,11 @@ impl World {
             Fault::Stopped => self.rt.stop().await,
             Fault::DatabaseStopped => self.postgresql.stop().await,
             Fault::Frozen => self.rt.freeze().await,
-            Fault::PasswordChanged => drop(admin(&["set-password", name, &self.other_password()])),
+            Fault::PasswordChanged => {
+                admin(&["set-password", name, &self.other_password()]);
+                // RT goes on with sessions that are logged in.
+                admin(&["delete-sessions", name]);
+            }
             Fault::CertificateUntrusted => {
                 let unknown = Authority::new(&format!("{name}-unknown"));
                 self.front.set(Look::Tls(unknown.certificate("localhost", LATER)));

@@ -54,10 +54,19 @@ impl Scene {
         self.start_bytes(alerts::body(alert))
     }
 
+    /// Begins with one that the broker had given to somebody before.
+    fn start_again(&self, alert: &Value) -> JoinHandle<Fate> {
+        self.start_delivery(alerts::body(alert), true)
+    }
+
     fn start_bytes(&self, body: Vec<u8>) -> JoinHandle<Fate> {
+        self.start_delivery(body, false)
+    }
+
+    fn start_delivery(&self, body: Vec<u8>, redelivered: bool) -> JoinHandle<Fate> {
         let (relay, released) = (Arc::clone(&self.relay), self.stop.clone());
         tokio::spawn(async move {
-            let message = Message { body: &body, content_type: None, redelivered: false };
+            let message = Message { body: &body, content_type: None, redelivered };
             relay.handle(message, &released).await.fate
         })
     }
@@ -437,6 +446,34 @@ async fn after_an_unknown_outcome_a_ticket_is_verified_a_second_time() {
     clock.until("both tickets", || (scene.rt.tickets().len() == 2).then_some(())).await;
     assert_eq!(done(&clock.fate(handled).await).0, 1);
     scene.assert_one_each(&["alert-1"]);
+}
+
+#[tokio::test]
+async fn what_a_killed_relay_left_to_rt_is_merged_by_a_second_look_at_what_comes_again() {
+    for (what, ticket_there) in [("a ticket is made", false), ("a ticket is found", true)] {
+        let clock = Clock::stopped();
+        let killed = Scene::new(&Clock::SHORT_TIMEOUT);
+        killed.rt.play(Op::Create, Fault::FreezeBefore);
+        let begun = killed.start(&alerts::ssl("alert-1"));
+        clock.until("the create", || (killed.rt.frozen() == 1).then_some(())).await;
+        begun.abort();
+        if ticket_there {
+            killed.rt.add(Some("alert-1"));
+        }
+        let scene = Scene::before(Arc::clone(&killed.rt), &Clock::SHORT_TIMEOUT);
+        let finds = scene.rt.count(Op::Find);
+        let handled = scene.start_again(&alerts::ssl("alert-1"));
+        let last = if ticket_there { finds + 1 } else { finds + 2 };
+        let begun_is_left = || (scene.rt.count(Op::Find) == last && scene.rt.under_way() == 1).then_some(());
+        clock.until(what, begun_is_left).await;
+        assert_eq!(scene.rt.tickets().len(), 1, "{what}");
+
+        // Only now is finished what the killed relay asked for.
+        scene.rt.thaw();
+        clock.until("both tickets", || (scene.rt.tickets().len() == 2).then_some(())).await;
+        assert_eq!(done(&clock.fate(handled).await).0, 1, "{what}");
+        scene.assert_one_each(&["alert-1"]);
+    }
 }
 
 #[tokio::test]

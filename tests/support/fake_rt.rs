@@ -287,9 +287,14 @@ impl FakeRt {
         self.shared.lock().at_once.get(&op).map_or(0, |(_, most)| *most)
     }
 
+    /// How many requests are under way, frozen ones too.
+    pub fn under_way(&self) -> usize {
+        self.shared.lock().at_once.values().map(|(now, _)| now).sum()
+    }
+
     /// Whether no request is under way.
     pub fn is_idle(&self) -> bool {
-        self.shared.lock().at_once.values().all(|(now, _)| *now == 0)
+        self.under_way() == 0
     }
 
     /// How many connections were made so far.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rtir_relay::metrics::Metrics;
 use rtir_relay::outcome::{DeadLetter, Done, Fate, Reason, Rule};
-use rtir_relay::relay::{Message, Relay};
+use rtir_relay::relay::{Condition, Message, Relay};
 use rtir_relay::rtir::Client;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -592,6 +592,66 @@ async fn an_alert_that_fails_while_others_succeed_is_exhausted() {
         attempt.time.parse::<jiff::Timestamp>().expect("RFC 3339");
     }
     scene.assert_one_each(&["before", "good"]);
+}
+
+#[tokio::test]
+async fn an_rt_that_looks_well_and_makes_no_ticket_is_tried_ever_more_rarely_and_by_one_alert_at_a_time() {
+    let clock = Clock::stopped();
+    let others = [("RTIR_CONCURRENCY", "4"), ("RETRY_MAX", "1s")];
+    let scene = Scene::new(&[&Clock::TIMEOUT[..], &others].concat());
+    scene.handle_on(&clock, "before").await;
+    scene.rt.keep(Op::Create, answer(500));
+    let ids = ["alert-1", "alert-2", "alert-3", "alert-4"];
+    let handled = ids.map(|id| scene.start(&alerts::ssl(id)));
+    let down = |condition| matches!(condition, Condition::Down(_)).then_some(());
+    clock.until("RT is taken for down", || down(scene.relay.condition())).await;
+    let since = scene.relay.condition().outage().expect("it is down").since;
+    let half_open = |condition| matches!(condition, Condition::HalfOpen(_)).then_some(());
+    clock.until("alerts try one by one", || half_open(scene.relay.condition())).await;
+    clock.until("RT is taken for down again", || down(scene.relay.condition())).await;
+    clock.until("two minutes", || (clock.passed() > Duration::from_mins(2)).then_some(())).await;
+    // Every second each of them would have made some 480.
+    assert!(scene.rt.count(Op::Create) < 60, "{} creates", scene.rt.count(Op::Create));
+    assert_eq!(scene.relay.condition().outage().map(|outage| outage.since), Some(since), "it is one outage");
+
+    let all_wait = || down(scene.relay.condition()).filter(|()| scene.rt.is_idle());
+    clock.until("all wait", all_wait).await;
+    let creates = scene.rt.count(Op::Create);
+    scene.rt.well();
+    scene.rt.play(Op::Create, Fault::FreezeBefore);
+    clock.until("a create", || (scene.rt.frozen() == 1).then_some(())).await;
+    let passed = clock.passed();
+    clock.until("time for others", || (clock.passed() > passed + Duration::from_secs(20)).then_some(())).await;
+    assert_eq!(scene.rt.count(Op::Create), creates + 1, "no other until one succeeds");
+    scene.rt.thaw();
+    for handled in handled {
+        assert_eq!(done(&clock.fate(handled).await).1, Done::Created);
+    }
+    assert!(matches!(scene.relay.condition(), Condition::Well));
+    scene.assert_one_each(&[&["before"], &ids[..]].concat());
+}
+
+#[tokio::test]
+async fn an_rt_that_cannot_keep_up_is_asked_half_as_much_at_once_and_more_again_as_it_can() {
+    let clock = Clock::stopped();
+    let scene = Scene::new(&[&Clock::TIMEOUT[..], &[("RTIR_CONCURRENCY", "8")]].concat());
+    scene.handle_on(&clock, "before").await;
+    scene.rt.keep(Op::Find, Fault::FreezeBefore);
+    let handled: Vec<_> = (0..8).map(|number| scene.start(&alerts::ssl(&format!("at-once-{number}")))).collect();
+    clock.until("eight at once", || (scene.rt.frozen() == 8).then_some(())).await;
+    scene.rt.well();
+    for _ in 0..8 {
+        scene.rt.play(Op::Create, answer(503));
+    }
+    scene.rt.thaw();
+    for handled in handled {
+        done(&clock.fate(handled).await);
+    }
+    assert_eq!(scene.relay.concurrency_limit(), 4, "halved once for all that were under way together");
+    for number in 8..20 {
+        scene.handle_on(&clock, &format!("afterwards-{number}")).await;
+    }
+    assert_eq!(scene.relay.concurrency_limit(), 5, "one more after twenty tickets");
 }
 
 #[tokio::test]

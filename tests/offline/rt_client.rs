@@ -11,7 +11,7 @@ use rtir_relay::ticket::{AlertKey, EmailAddress, NewTicket, RtQueueName, Subject
 use serde_json::{Value, json};
 
 use crate::secrets::Captured;
-use crate::support::eventually::DEADLINE;
+use crate::support::eventually::{DEADLINE, eventually};
 use crate::support::fake_rt::{Answer, FakeRt, Fault, INVESTIGATIONS, Op, PASSWORD, Request, SetUp, TOKEN, USER};
 use crate::support::front::{Authority, LATER};
 
@@ -464,6 +464,20 @@ async fn a_merge_is_judged_by_what_came_of_it() {
         assert_eq!(rt.unmerged().len(), 1);
         assert!(!captured.text().contains("could not be merged"), "{}", captured.text());
     }
+}
+
+#[tokio::test]
+async fn a_double_that_somebody_merges_meanwhile_is_left_alone() {
+    let rt = FakeRt::start();
+    let client = client_for(&rt, &[]);
+    let (lowest, double, analysts) = (rt.add(Some("alert-1")), rt.add(Some("alert-1")), rt.add(None));
+    rt.play(Op::Read, Fault::FreezeBefore);
+    let finding = tokio::spawn(async move { client.find(&key("alert-1")).await.unwrap() });
+    eventually("a look before the merge", async || (rt.frozen() == 1).then_some(())).await;
+    rt.edit(double, |ticket| ticket.effective_id = analysts);
+    rt.thaw();
+    assert_eq!(finding.await.unwrap(), Some(found(lowest)));
+    assert_eq!(rt.count(Op::Update), 0, "it would merge the analyst's ticket");
 }
 
 // --- sessions

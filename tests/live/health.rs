@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::support::alerts;
 use crate::support::eventually::eventually;
 use crate::support::health::{Scraped, address, get};
-use crate::support::lab::{Scene, rt_admin};
+use crate::support::lab::{Scene, rt_admin, setting};
+use crate::support::link::Link;
 use crate::support::relay_process::{RelayProcess, run};
 
 /// Waits until `/readyz` answers so, and gives its body.
@@ -186,6 +187,34 @@ async fn what_is_consumed_being_lost_is_told_until_it_is_back() {
     ready(address, "consuming", 200).await;
     scene.stop(other).await;
     scene.stop(relay).await;
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn what_waits_is_given_up_with_the_connection_that_it_came_by() {
+    let scene = Scene::new("given-up").await;
+    let link = Link::to(&setting("RELAY_LAB_AMQP_URL")).await;
+    let by_link = link.url(&setting("RELAY_LAB_AMQP_URL"));
+    // Nothing listens on port 1, so that alerts wait for RT; twice RTIR_CONCURRENCY are taken, and no more.
+    let relay = scene.relay(&[ANY_PORT, ("AMQP_URL", &by_link), ("RTIR_URL", "http://127.0.0.1:1")]).await;
+    let address = address(&relay).await;
+    let holds = async |state: &str, count: u64| {
+        eventually(&format!("{count} alerts while {state}"), async || {
+            let body = get(address, "/readyz").await.json();
+            (body["state"] == state && body["in_flight"] == count).then_some(())
+        })
+        .await;
+    };
+    for number in 0..6 {
+        scene.publish_alert(&alerts::ssl(&format!("alert-{number}"))).await;
+    }
+    holds("consuming", 4).await;
+    link.down();
+    holds("connecting", 0).await;
+    link.up();
+    holds("consuming", 4).await;
+    scene.stop(relay).await;
+    assert_eq!(scene.ready(&scene.amqp_queue()).await, 6);
     scene.close().await;
 }
 

@@ -2,11 +2,15 @@
 
 use std::net::TcpListener;
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicGetOptions, BasicNackOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 
+use super::health::ANY_PORT;
 use crate::support::alerts;
 use crate::support::eventually::eventually;
+use crate::support::health::{Scraped, address};
 use crate::support::lab::{Scene, setting};
 use crate::support::relay_process::{RelayProcess, run};
 
@@ -37,21 +41,7 @@ async fn what_is_absent_is_declared_as_documented() {
 #[tokio::test]
 async fn what_an_operator_made_is_used_as_it_is() {
     let scene = Scene::new("operators").await;
-    for (exchange, queue, binding) in [
-        (scene.exchange(), scene.amqp_queue(), "alert.ssl.#"),
-        (scene.dead_letters_name(), scene.dead_letters_name(), "#"),
-    ] {
-        declare_exchange(&scene, &exchange).await;
-        declare_queue(&scene, &queue, &[]).await;
-        let bind = scene.channel.queue_bind(
-            queue.into(),
-            exchange.into(),
-            binding.into(),
-            QueueBindOptions::default(),
-            FieldTable::default(),
-        );
-        bind.await.unwrap();
-    }
+    make_as_operator(&scene, "alert.ssl.#").await;
     for topology in ["declare", "passive"] {
         let relay = scene.relay(&[("AMQP_TOPOLOGY", topology)]).await;
         // The binding was left alone: what it does not let through is still unroutable.
@@ -63,6 +53,23 @@ async fn what_an_operator_made_is_used_as_it_is() {
         scene.stop(relay).await;
     }
     assert_eq!(scene.rt.tickets().await.len(), 2);
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn what_a_classic_queue_delivers_again_is_looked_at_twice() {
+    let scene = Scene::new("classic").await;
+    make_as_operator(&scene, "#").await;
+    scene.publish_alert(&alerts::ssl("again")).await;
+    // It marks what it delivers again, but does not count how often.
+    let get = scene.channel.basic_get(scene.amqp_queue().into(), BasicGetOptions::default());
+    let delivery = get.await.unwrap().expect("the alert");
+    delivery.nack(BasicNackOptions { requeue: true, ..Default::default() }).await.unwrap();
+    let relay = scene.relay(&[ANY_PORT, ("RETRY_UNKNOWN_WAIT", "100ms")]).await;
+    let address = address(&relay).await;
+    let looked = async || (Scraped::from(address).await.count("second_looks_total") == 1).then_some(());
+    eventually("a second look", looked).await;
+    scene.stop(relay).await;
     scene.close().await;
 }
 
@@ -122,6 +129,19 @@ async fn a_broker_that_says_nothing_costs_little_where_there_is_another() {
     }
     assert!(silent_one_first);
     scene.close().await;
+}
+
+/// Exchanges and classic queues, where the relay's are quorum queues.
+async fn make_as_operator(scene: &Scene, binding: &str) {
+    let letters = scene.dead_letters_name();
+    for (exchange, queue, binding) in [(scene.exchange(), scene.amqp_queue(), binding), (letters.clone(), letters, "#")]
+    {
+        declare_exchange(scene, &exchange).await;
+        declare_queue(scene, &queue, &[]).await;
+        let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
+        let bind = scene.channel.queue_bind(queue.into(), exchange.into(), binding.into(), options, arguments);
+        bind.await.unwrap();
+    }
 }
 
 async fn declare_exchange(scene: &Scene, exchange: &str) {

@@ -75,6 +75,8 @@ pub async fn frozen(form: Form) -> Row {
     let others = [("AMQP_URL", link.url(&url)), ("AMQP_HEARTBEAT", "1s".to_owned())];
     let mut stage = Stage::scripted(&url, "link-frozen", &rt, &as_refs(&others)).await;
     let relay = stage.relay().await;
+    let heartbeats = Server::shared_rabbitmq().ctl(&["--silent", "list_connections", "timeout"]).await;
+    assert!(heartbeats.lines().any(|seconds| seconds == "1"), "none of a second: {heartbeats}");
     stage.publish(alerts).await;
     let mut resumed = Resumed::default();
     for time in 1..=times {
@@ -135,6 +137,7 @@ pub async fn acknowledged_too_late(form: Form) -> Row {
         resumed.next_ticket_after(Instant::now(), &rt).await;
         rt.has_tickets(5 + time * alerts).await;
     }
+    stage.counts_each_once(&relay).await;
     stage.drain(relay).await;
     Row { fault: "broker's acknowledgement timeout", times, tally: stage.tally_of(&rt).await, resumed }
 }

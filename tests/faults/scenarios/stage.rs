@@ -1,6 +1,7 @@
 //! A load of alerts on a broker, a relay (or several), and what it comes to.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{Resumed, Tally};
@@ -8,7 +9,7 @@ use crate::support::alerts;
 use crate::support::amqp::AmqpScene;
 use crate::support::eventually::eventually;
 use crate::support::fake_rt::{FakeRt, Fault, Op};
-use crate::support::health::{address, get};
+use crate::support::health::{Scraped, address, get};
 use crate::support::relay_process::RelayProcess;
 
 /// Names on a broker, and what a relay on them is given.
@@ -87,18 +88,36 @@ impl Stage {
         eventually(&format!("{count} dead letters"), stored).await;
     }
 
+    /// Waits until all alerts are settled, and for `relay`, the only one there was, to have counted each as done once.
+    pub async fn counts_each_once(&self, relay: &RelayProcess) {
+        let address = address(relay).await;
+        self.are_settled(address).await;
+        let counted = async || {
+            let scraped = Scraped::from(address).await;
+            let outcomes = ["created", "found", "merged"];
+            let samples = outcomes.map(|outcome| format!("alerts_settled_total{{type=\"ssl\",outcome=\"{outcome}\"}}"));
+            let done: u64 = samples.iter().map(|sample| scraped.count(sample)).sum();
+            (usize::try_from(done).unwrap() == self.published.len()).then_some(())
+        };
+        eventually("each alert is counted once", counted).await;
+    }
+
+    /// Waits until the queue is empty and the relay at `address` holds nothing.
+    async fn are_settled(&self, address: SocketAddr) {
+        let queue = self.amqp.amqp_queue();
+        eventually("all alerts are settled", async || {
+            let held = get(address, "/readyz").await.json();
+            (self.amqp.ready(&queue).await == 0 && held["in_flight"] == 0 && held["state"] == "consuming").then_some(())
+        })
+        .await;
+    }
+
     /// Lets `relay`, and others like it, work until the queue is empty and nobody holds anything.
     pub async fn drain(&self, relay: RelayProcess) {
         let queue = self.amqp.amqp_queue();
         let mut relay = relay;
         loop {
-            let address = address(&relay).await;
-            eventually("all alerts are settled", async || {
-                let held = get(address, "/readyz").await.json();
-                (self.amqp.ready(&queue).await == 0 && held["in_flight"] == 0 && held["state"] == "consuming")
-                    .then_some(())
-            })
-            .await;
+            self.are_settled(address(&relay).await).await;
             let (status, log) = relay.terminate().await;
             assert_eq!(status.code(), Some(0), "{log}");
             // What was delivered in the last moment has gone back.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use gethostname::gethostname;
 use jiff::Timestamp;
 use lapin::BasicProperties;
-use lapin::types::{AMQPValue, FieldTable};
 
 use super::connect::{Broker, close};
 use super::consume::Delivery;
@@ -144,21 +143,4 @@ fn history(attempts: &[Attempt]) -> String {
 
 fn cut(text: &str, max_bytes: usize) -> &str {
     &text[..text.floor_char_boundary(max_bytes)]
-}
-
-/// An upper bound of the bytes that `table` takes in a frame. Source: AMQP 0-9-1, section 4.2.5.
-pub(super) fn size(table: &FieldTable) -> usize {
-    let fields = table.inner().iter();
-    4 + fields.map(|(name, value)| 1 + name.as_str().len() + value_size(value)).sum::<usize>()
-}
-
-fn value_size(value: &AMQPValue) -> usize {
-    1 + match value {
-        AMQPValue::LongString(text) => 4 + text.as_bytes().len(),
-        AMQPValue::ShortString(text) => 1 + text.as_str().len(),
-        AMQPValue::ByteArray(bytes) => 4 + bytes.len(),
-        AMQPValue::FieldArray(values) => 4 + values.as_slice().iter().map(value_size).sum::<usize>(),
-        AMQPValue::FieldTable(table) => size(table),
-        _ => 8,
-    }
 }

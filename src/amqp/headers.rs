@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use lapin::BasicProperties;
-use lapin::types::{AMQPValue, ShortString};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 /// The reason in one word.
 pub(super) const REASON: &str = "x-failure-reason";
@@ -154,5 +154,22 @@ pub(super) fn number(value: &AMQPValue) -> Option<i64> {
         AMQPValue::LongUInt(number) => Some(number.into()),
         AMQPValue::LongLongInt(number) => Some(number),
         _ => None,
+    }
+}
+
+/// An upper bound of the bytes that `table` takes in a frame. Source: AMQP 0-9-1, section 4.2.5.
+pub(super) fn size(table: &FieldTable) -> usize {
+    let fields = table.inner().iter();
+    4 + fields.map(|(name, value)| 1 + name.as_str().len() + value_size(value)).sum::<usize>()
+}
+
+fn value_size(value: &AMQPValue) -> usize {
+    1 + match value {
+        AMQPValue::LongString(text) => 4 + text.as_bytes().len(),
+        AMQPValue::ShortString(text) => 1 + text.as_str().len(),
+        AMQPValue::ByteArray(bytes) => 4 + bytes.len(),
+        AMQPValue::FieldArray(values) => 4 + values.as_slice().iter().map(value_size).sum::<usize>(),
+        AMQPValue::FieldTable(table) => size(table),
+        _ => 8,
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use super::connect::{Broker, channel};
 use super::error::{CALL_TIMEOUT, Error, call};
+use super::headers;
 
 /// A connection of its own for publishing. The broker blocks a connection that publishes when memory runs low, and
 /// acknowledgements must not be blocked with it.
@@ -117,7 +118,7 @@ impl Open {
         /// What a frame holds beside the headers: its own ends and the other properties, each at most 255 bytes.
         const BESIDE: usize = 4096;
         let most = usize::try_from(self.connection.configuration().frame_max()).unwrap_or(usize::MAX);
-        let bytes = properties.headers().as_ref().map_or(0, super::dead_letter::size);
+        let bytes = properties.headers().as_ref().map_or(0, headers::size);
         if most > 0 && bytes + BESIDE > most { Err(PublishError::HeadersTooLarge(bytes)) } else { Ok(()) }
     }
 

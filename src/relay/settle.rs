@@ -64,10 +64,6 @@ impl Service {
         let copy = LetterCopy::of(delivery, letter);
         let mut delays = self.retry.delays();
         while let Ok(turn) = unless(released, self.letter_state.turn()).await {
-            // A copy of what comes again anyway would be a double.
-            if !delivery.is_live() {
-                break;
-            }
             match self.dead_letters.store(&copy).await {
                 Ok(()) => {
                     self.letter_state.stored();

@@ -30,6 +30,8 @@ const WINDOW_BYTES: usize = 32 * 1024 * 1024;
 const MOST_CHANNELS: u32 = 1500;
 /// How long the broker may take for a letter before it is asked whether there are more.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How soon the broker is asked again whether it has taken letters back.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_millis(5);
 
 /// A connection to the dead letters, for one operator at a time.
 pub struct Browser {
@@ -54,16 +56,21 @@ pub enum NotOpened {
 /// All letters that were in the queue when it began, each once, in the queue's order. To be closed.
 pub struct Walk<'a> {
     browser: &'a Browser,
-    /// One for each window; what was delivered on them is held as long as they are open.
-    channels: Vec<Channel>,
-    /// What was fetched and is not handed out yet.
-    window: VecDeque<Delivery>,
+    windows: Vec<Window>,
+    /// What was fetched with the newest window and is not handed out yet.
+    fetched: VecDeque<Delivery>,
     /// How many were not fetched yet.
     left: u32,
-    /// How many are to be back in the queue afterwards.
-    kept: u32,
     /// The size of the largest body so far.
     largest: usize,
+}
+
+/// What was fetched together.
+struct Window {
+    /// What was delivered on it is held as long as it is open.
+    channel: Channel,
+    /// How many letters that is now.
+    held: u32,
 }
 
 /// A letter that the walk holds.
@@ -72,6 +79,8 @@ pub struct Held {
     pub letter: Letter,
     /// What is left of its delivery: the means to acknowledge it.
     delivery: Delivery,
+    /// The index of its window.
+    window: usize,
 }
 
 impl Browser {
@@ -115,7 +124,7 @@ impl Browser {
     pub async fn walk(&self) -> Result<Walk<'_>, Error> {
         let channel = channel(&self.connection).await?;
         let left = ready(&channel, &self.amqp_queue).await?;
-        Ok(Walk { browser: self, channels: Vec::new(), window: VecDeque::new(), left, kept: 0, largest: 0 })
+        Ok(Walk { browser: self, windows: Vec::new(), fetched: VecDeque::new(), left, largest: 0 })
     }
 
     /// Ends the connection, and the lock with it.
@@ -141,7 +150,7 @@ impl Browser {
 impl Walk<'_> {
     /// How many letters are still to come, at most.
     pub fn left(&self) -> usize {
-        self.window.len() + self.left as usize
+        self.fetched.len() + self.left as usize
     }
 
     /// The next letter, or `None` after the last of those that were there at the start. It is to be kept or removed.
@@ -149,17 +158,17 @@ impl Walk<'_> {
     /// # Errors
     /// A channel or the connection failed; all letters are back in the queue then.
     pub async fn next(&mut self) -> Result<Option<Held>, Error> {
-        if self.window.is_empty() && self.left > 0 {
+        if self.fetched.is_empty() && self.left > 0 {
             self.fetch_window().await?;
         }
-        let Some(mut delivery) = self.window.pop_front() else { return Ok(None) };
+        let Some(mut delivery) = self.fetched.pop_front() else { return Ok(None) };
         let letter = Letter {
             exchange: delivery.exchange.to_string(),
             routing_key: delivery.routing_key.to_string(),
             properties: mem::take(&mut delivery.properties),
             body: mem::take(&mut delivery.data),
         };
-        Ok(Some(Held { letter, delivery }))
+        Ok(Some(Held { letter, delivery, window: self.windows.len() - 1 }))
     }
 
     /// Takes a letter out of the queue for good.
@@ -168,11 +177,13 @@ impl Walk<'_> {
     /// The broker was not told: the letter is back in the queue.
     pub async fn remove(&mut self, held: &Held) -> Result<(), Error> {
         match call("removing a dead letter", held.delivery.acker.ack(BasicAckOptions::default())).await {
-            Ok(true) => self.kept = self.kept.saturating_sub(1),
-            Ok(false) => return Err(Error::Cancelled),
-            Err(error) => return Err(error),
+            Ok(true) => {
+                self.windows[held.window].held -= 1;
+                Ok(())
+            }
+            Ok(false) => Err(Error::Cancelled),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     /// Leaves a letter in the queue.
@@ -182,7 +193,6 @@ impl Walk<'_> {
     pub async fn keep(&mut self, held: &Held) -> Result<(), Error> {
         if self.browser.renew(&held.letter).await {
             self.remove(held).await?;
-            self.kept += 1;
         }
         Ok(())
     }
@@ -197,21 +207,29 @@ impl Walk<'_> {
         while let Some(held) = self.next().await? {
             self.keep(&held).await?;
         }
-        // One after the other, so that the broker gives them back in their order.
-        for channel in &self.channels {
-            call("closing a channel", channel.close(200, "done".into())).await?;
+        let observer = channel(&self.browser.connection).await?;
+        for window in &self.windows {
+            self.give_back(window, &observer).await?;
         }
-        let channel = channel(&self.browser.connection).await?;
+        Ok(())
+    }
+
+    /// Closes a window and waits until its letters are back: the broker confirms the one before it has done the other, and
+    /// letters of two windows that go back at once would change places.
+    async fn give_back(&self, window: &Window, observer: &Channel) -> Result<(), Error> {
+        let amqp_queue = &self.browser.amqp_queue;
+        let back = ready(observer, amqp_queue).await? + window.held;
+        call("closing a channel", window.channel.close(200, "done".into())).await?;
         let begun = Instant::now();
-        while ready(&channel, &self.browser.amqp_queue).await? < self.kept && begun.elapsed() < CALL_TIMEOUT {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        while ready(observer, amqp_queue).await? < back && begun.elapsed() < CALL_TIMEOUT {
+            tokio::time::sleep(GIVEN_BACK_WITHIN).await;
         }
         Ok(())
     }
 
     /// Fetches the next letters, as many as memory has room for.
     async fn fetch_window(&mut self) -> Result<(), Error> {
-        let opened = u32::try_from(self.channels.len()).unwrap_or(u32::MAX);
+        let opened = u32::try_from(self.windows.len()).unwrap_or(u32::MAX);
         let share = self.left.div_ceil(MOST_CHANNELS.saturating_sub(opened).max(1));
         let fits = u32::try_from(WINDOW_BYTES / self.largest.max(1)).unwrap_or(u32::MAX).max(1);
         let window = if opened == 0 { FIRST_WINDOW } else { share.max(WINDOW).min(fits) };
@@ -224,22 +242,21 @@ impl Walk<'_> {
         let consume =
             channel.basic_consume(amqp_queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
         let mut stream = call(format!("consuming queue {amqp_queue:?}"), consume).await?;
-        while self.window.len() < usize::from(window)
+        while self.fetched.len() < usize::from(window)
             && let Some(delivery) = receive(&channel, &mut stream, amqp_queue).await?
         {
-            self.window.push_back(delivery);
+            self.fetched.push_back(delivery);
         }
         // Else it would be sent another for each that is removed. What is still under way comes before the answer.
         call("cancelling a consumer", channel.basic_cancel(stream.tag(), BasicCancelOptions::default())).await?;
         while let Ok(Some(Ok(delivery))) = tokio::time::timeout(CALL_TIMEOUT, stream.next()).await {
-            self.window.push_back(delivery);
+            self.fetched.push_back(delivery);
         }
-        let fetched = u32::try_from(self.window.len()).unwrap_or(u32::MAX);
+        let fetched = u32::try_from(self.fetched.len()).unwrap_or(u32::MAX);
         // Fewer than asked for: there are no more.
         self.left = if fetched < u32::from(window) { 0 } else { self.left.saturating_sub(fetched) };
-        self.kept += fetched;
-        self.largest = self.window.iter().map(|delivery| delivery.data.len()).fold(self.largest, usize::max);
-        self.channels.push(channel);
+        self.largest = self.fetched.iter().map(|delivery| delivery.data.len()).fold(self.largest, usize::max);
+        self.windows.push(Window { channel, held: fetched });
         Ok(())
     }
 }

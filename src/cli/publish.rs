@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::value::RawValue;
 
-use super::{Exit, block_on, input, progress, report};
+use super::{Exit, block_on, input, progress, report, terminal};
 use crate::alert::{Alert, MAX_BODY_BYTES};
 use crate::amqp::{BasicProperties, Broker, Letter, PublishError, Publisher};
 use crate::config::{Config, Environment};
@@ -160,7 +160,7 @@ async fn publish(publisher: &Publisher, exchange: &str, outgoing: Vec<Outgoing>,
             Err(error) => {
                 hopeless = why_hopeless(&error);
                 let rest = if hopeless.is_some() { " and all after it" } else { "" };
-                bar.suspend(|| eprintln!("not stored: {label}{rest}: {}", in_full(&error)));
+                bar.suspend(|| eprintln!("not stored: {}{rest}: {}", terminal::line(&label), in_full(&error)));
             }
         }
         if hopeless.is_some() {

@@ -5,6 +5,8 @@ use std::io::{IsTerminal, stdout};
 
 use serde::Serialize;
 
+use crate::mapping::misleads;
+
 /// Whether `stream` may get colours: only a terminal, and never with `NO_COLOR`. Source: no-color.org.
 pub(super) fn colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
@@ -26,16 +28,10 @@ impl Colour {
     }
 }
 
-/// Whether a terminal would act on `c`, or show the text around it in another order.
-fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// `text` on one line, all that steers escaped: `\n`, `\u{1b}`.
+/// `text` on one line, all that misleads escaped: `\n`, `\u{1b}`.
 pub(super) fn line(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut line, c| {
-        if steers(c) {
+        if misleads(c) {
             line.extend(c.escape_default());
         } else {
             line.push(c);
@@ -60,11 +56,11 @@ pub(super) fn bytes(bytes: &[u8]) -> String {
     })
 }
 
-/// `value` as JSON on one line. It means the same with what steers escaped, and stands in strings only.
+/// `value` as JSON on one line. It means the same with what misleads escaped, and stands in strings only.
 pub(super) fn json(value: &impl Serialize) -> serde_json::Result<String> {
     let json = serde_json::to_string(value)?;
     Ok(json.chars().fold(String::with_capacity(json.len()), |mut line, c| {
-        if steers(c) {
+        if misleads(c) {
             let _ = write!(line, "\\u{:04x}", u32::from(c));
         } else {
             line.push(c);

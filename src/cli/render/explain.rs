@@ -1,11 +1,10 @@
 //! What decided a ticket, for people and for scripts.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
 use crate::alert::Alert;
-use crate::mapping::{self, Decisions, misleads};
+use crate::cli::terminal;
+use crate::mapping::{self, Decisions};
 use crate::relay::NoTicket;
 use crate::ticket::NewTicket;
 
@@ -122,9 +121,6 @@ impl Decided {
 
 /// A line that stays one, and controls no terminal, whatever the alert holds.
 fn line(text: &mut String, name: &str, value: &str, because: &str) {
-    for c in format!("{name:<12} {value} ({because})").chars() {
-        // A `String` takes all that is written.
-        let _ = if misleads(c) { write!(text, "{}", c.escape_unicode()) } else { text.write_char(c) };
-    }
+    text.push_str(&terminal::line(&format!("{name:<12} {value} ({because})")));
     text.push('\n');
 }

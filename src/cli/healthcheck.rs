@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Exit, report};
+use super::{Exit, output, report};
 use crate::config::{Config, Environment};
 
 /// How long connecting, asking and each piece of the answer may take: the relay answers from memory.
@@ -38,8 +38,8 @@ impl Healthcheck {
         let path = if self.ready { "/readyz" } else { "/livez" };
         match ask(address, path) {
             Ok((well, state)) => {
-                println!("{}", state.trim_end());
-                if well { Exit::Well } else { Exit::Failed }
+                let printed = output::print(format!("{}\n", state.trim_end()).as_bytes());
+                if well { printed } else { Exit::Failed }
             }
             Err(error) => {
                 eprintln!("http://{address}{path} does not answer: {error}");

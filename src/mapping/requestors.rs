@@ -75,8 +75,8 @@ impl Notified {
         let few: Vec<_> = self.left_out.iter().take(5).map(position).collect();
         match self.left_out.len() {
             0 => "the alert names no focal point".to_owned(),
-            count if count > few.len() => format!("none of {count} can be notified: {}; ...", few.join(", ")),
-            _ => format!("none can be notified: {}", few.join(", ")),
+            count if count > few.len() => format!("{} and {} more", few.join(", "), count - few.len()),
+            _ => few.join(", "),
         }
     }
 }

@@ -285,6 +285,13 @@ impl DeadLetter {
     }
 }
 
+/// Goes on from "dead-lettered as".
+impl fmt::Display for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.reason, self.diagnosis)
+    }
+}
+
 /// One attempt that failed.
 #[derive(Clone, Debug)]
 pub struct Attempt {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Exit, input, output, report};
+use super::{Exit, input, output, report, terminal};
 use crate::alert::Alert;
 use crate::config::{Config, Environment};
 use crate::mapping::Rules;
@@ -75,7 +75,7 @@ fn show(ticket: &Result<NewTicket, NoTicket>) -> Exit {
         Ok(ticket) => return output::print_json(&rtir::create_ticket(ticket)),
         Err(NoTicket::Ignored(rule)) => eprintln!("This alert makes no ticket: ignored by rule {}", rule.as_str()),
         Err(NoTicket::Impossible(letter)) => {
-            eprintln!("This alert would be dead-lettered as {}. {}", letter.reason, letter.diagnosis);
+            eprintln!("{}", terminal::line(&format!("This alert would be dead-lettered as {letter}")));
         }
     }
     Exit::Well

@@ -95,8 +95,7 @@ impl Run<'_> {
         while let Some(found) = search.next().await? {
             match self.desk.would_fail(&found.held.letter) {
                 Some(letter) if !self.how.force => {
-                    let why = format!("{}. {}", letter.reason, letter.diagnosis);
-                    self.teller.stays(&search, &found, "would_fail", &why)?;
+                    self.teller.stays(&search, &found, "would_fail", &letter.to_string())?;
                     self.failing += 1;
                 }
                 _ => {
@@ -116,7 +115,7 @@ impl Run<'_> {
     }
 
     fn sum_up(&self) {
-        let verb = if self.how.force { "replayed whatever becomes of them" } else { "would pass now" };
+        let verb = if self.how.force { "to be replayed, whatever becomes of them" } else { "would pass now" };
         let failing = match self.failing {
             0 => String::new(),
             1 => "; 1 would fail again and stays".to_owned(),

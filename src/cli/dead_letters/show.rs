@@ -94,7 +94,7 @@ fn as_json(letter: &Letter, summary: &Summary, now: &Now) -> serde_json::Result<
     let (ticket, no_ticket) = match now {
         Now::Ticket(ticket) => (serde_json::to_value(rtir::create_ticket(ticket))?, Value::Null),
         Now::Ignored(rule) => (Value::Null, format!("ignored by rule {rule}").into()),
-        Now::DeadLetter(letter) => (Value::Null, format!("{}. {}", letter.reason, letter.diagnosis).into()),
+        Now::DeadLetter(letter) => (Value::Null, letter.to_string().into()),
     };
     object.insert("ticket".to_owned(), ticket);
     object.insert("no_ticket".to_owned(), no_ticket);
@@ -142,9 +142,7 @@ fn as_text(letter: &Letter, summary: &Summary, now: &Now) -> String {
     lines.push(match now {
         Now::Ticket(ticket) => ticket_text(ticket),
         Now::Ignored(rule) => format!("It would be ignored by rule {rule}."),
-        Now::DeadLetter(letter) => {
-            terminal::line(&format!("It would be dead-lettered as {}. {}", letter.reason, letter.diagnosis))
-        }
+        Now::DeadLetter(letter) => terminal::line(&format!("It would be dead-lettered as {letter}")),
     });
     lines.join("\n")
 }

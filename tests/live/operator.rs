@@ -206,8 +206,9 @@ async fn an_edited_letter_is_exchanged_only_for_what_the_relay_would_take() {
     edit("true").well();
     edit("false").failed(1, &["The editor ended with"]);
     scene.operate_with(&[("EDITOR", "")], &["edit", id]).failed(2, &["EDITOR"]);
-    let invalid = edit("sed -i s/availabilty/earthquake/").failed(1, &["type: unknown value", "what you wrote is in "]);
-    let kept = invalid.stderr.split("what you wrote is in ").nth(1).unwrap().split(". ").next().unwrap();
+    let invalid =
+        edit("sed -i s/availabilty/earthquake/").failed(1, &["type: unknown value", "What you wrote is kept in "]);
+    let kept = invalid.stderr.split("What you wrote is kept in ").nth(1).unwrap().split(". ").next().unwrap();
     assert!(std::fs::read_to_string(kept).unwrap().contains("earthquake"));
     std::fs::remove_file(kept).unwrap();
     assert_eq!((scene.list(&[]).len(), scene.ready(&scene.amqp_queue()).await), (2, 0), "nothing is changed");
@@ -216,8 +217,8 @@ async fn an_edited_letter_is_exchanged_only_for_what_the_relay_would_take() {
     let rtir_relay = env!("CARGO_BIN_EXE_rtir-relay");
     let meanwhile = format!("{rtir_relay} dead-letters discard --yes --no-backup {id}; sed -i s/availabilty/ssl/");
     let other = scene.ids(&[])[1].clone();
-    let gone = edit(&meanwhile).failed(1, &["Somebody has removed the dead letter", "what you wrote is in "]);
-    let kept = gone.stderr.split("what you wrote is in ").nth(1).unwrap().split(". ").next().unwrap();
+    let gone = edit(&meanwhile).failed(1, &["Somebody has removed the dead letter", "What you wrote is kept in "]);
+    let kept = gone.stderr.split("What you wrote is kept in ").nth(1).unwrap().split(". ").next().unwrap();
     std::fs::remove_file(kept).unwrap();
     assert_eq!((scene.ids(&[]), scene.ready(&scene.amqp_queue()).await), (vec![other.clone()], 0));
 

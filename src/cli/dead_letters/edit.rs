@@ -52,18 +52,21 @@ impl Edit {
             return Ok(Exit::Well);
         }
         text(&after).clone_into(&mut letter.body);
-        let exchanged = self.exchange(desk, &letter).await;
-        if exchanged.is_err() {
-            keep(file)?;
+        match self.exchange(desk, &letter).await {
+            Ok(()) => Ok(Exit::Well),
+            Err(failure) => {
+                let exit = failure.report();
+                keep(file)?;
+                Ok(exit)
+            }
         }
-        exchanged.map(|()| Exit::Well)
     }
 
     /// Publishes the mended letter, then removes the one that it was.
     async fn exchange(&self, desk: &Desk, mended: &Letter) -> Result<(), Failure> {
         if let Some(letter) = desk.would_fail(mended) {
-            let why = terminal::line(&letter.diagnosis.to_string());
-            return Err(Failure::Failed(format!("It would be dead-lettered again as {}. {why}", letter.reason)));
+            let why = terminal::line(&letter.to_string());
+            return Err(Failure::Failed(format!("It would be dead-lettered again as {why}")));
         }
         let browser = desk.open("edit").await?;
         let (ids, filters) = (HashSet::from([self.id]), Filters::default());
@@ -76,6 +79,7 @@ impl Edit {
             if !published {
                 let publish = browser.publisher().publish("", amqp_queue, mended.replayed(), &mended.body);
                 publish.await.map_err(|error| Failure::Failed(not_stored(&error, "", amqp_queue)))?;
+                eprintln!("Published to queue {amqp_queue:?}");
                 published = true;
             }
             search.remove(&found).await?;
@@ -85,7 +89,7 @@ impl Edit {
         if !published {
             return Err(Failure::Failed(format!("Somebody has removed the dead letter {} meanwhile", self.id)));
         }
-        eprintln!("Published to queue {amqp_queue:?}, and removed from the dead letters");
+        eprintln!("Dead letter {} removed", self.id);
         Ok(())
     }
 }
@@ -94,8 +98,7 @@ impl Edit {
 fn keep(file: NamedTempFile) -> Result<(), Failure> {
     let (_, path) = file.keep().map_err(|error| error.error)?;
     eprintln!(
-        "Nothing is published; what you wrote is in {}. Once it is mended: rtir-relay publish FILE, then discard the \
-         dead letter",
+        "What you wrote is kept in {}. Once it is mended: rtir-relay publish FILE, then discard the dead letter",
         path.display()
     );
     Ok(())

@@ -98,7 +98,8 @@ impl Error {
                 Trouble::InvalidQueue,
                 "looking at the broker failed",
                 format!("{what} does not exist"),
-                "Let an operator declare it, or set AMQP_TOPOLOGY=declare",
+                "Check its name in the AMQP_ settings; let an operator declare it, or set AMQP_TOPOLOGY=declare and start the \
+                 relay",
             ),
             Self::Cancelled => Diagnosis::other(
                 "consuming failed",

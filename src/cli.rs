@@ -47,7 +47,7 @@ impl From<Exit> for ExitCode {
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Examples:\n  rtir-relay render alert.json\n  rtir-relay run\n\n\
+    after_help = "Examples:\n  rtir-relay check\n  rtir-relay run\n  rtir-relay dead-letters list\n\n\
     Settings come from the environment; README lists them all.\n\
     Exit codes: 0 well, 1 the thing failed, 2 usage, 69 a server cannot be reached, 78 configuration."
 )]

@@ -36,7 +36,7 @@ pub(super) enum Failure {
     #[error("{0} is at the dead letters, and one at a time may be. Wait until they are done")]
     Occupied(String),
     /// Something cannot be written or read.
-    #[error("{0}")]
+    #[error("Writing or reading failed: {0}")]
     Output(#[from] io::Error),
     /// What was asked for makes no sense.
     #[error("{0}")]

@@ -46,8 +46,9 @@ impl Teller {
         why: &str,
     ) -> Result<(), Failure> {
         match self.named {
+            _ if self.json => {}
             0..NAMED => search.say(&format!("  {} stays: {}", found.summary.name(), terminal::line(why))),
-            NAMED => search.say("  and others: --json names all"),
+            NAMED => search.say("  and others; --json names all"),
             _ => {}
         }
         self.named += 1;

@@ -90,15 +90,10 @@ impl<'a> LetterCopy<'a> {
         let lapin::message::Delivery { exchange, routing_key, properties, .. } = &delivery.0;
         let mut headers = Headers::of(properties);
         headers.put_aside(properties);
-        headers.text_if_absent(headers::ORIGINAL_EXCHANGE, exchange.as_str());
-        headers.text_if_absent(headers::ORIGINAL_ROUTING_KEY, routing_key.as_str());
+        headers.name_or(headers::ORIGINAL_EXCHANGE, exchange.as_str());
+        let routing_key = headers.name_or(headers::ORIGINAL_ROUTING_KEY, routing_key.as_str());
         add_failure(&mut headers, letter);
-        let original = headers.get_text(headers::ORIGINAL_ROUTING_KEY);
-        Self {
-            properties: headers.into_properties(properties),
-            routing_key: original.unwrap_or_else(|| routing_key.to_string()),
-            body: delivery.body(),
-        }
+        Self { properties: headers.into_properties(properties), routing_key, body: delivery.body() }
     }
 }
 

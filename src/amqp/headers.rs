@@ -99,14 +99,12 @@ impl Headers {
         self.set(name, AMQPValue::LongString(value.into()));
     }
 
-    pub(super) fn text_if_absent(&mut self, name: &str, value: &str) {
-        if !self.0.contains_key(name) {
-            self.text(name, value);
-        }
-    }
-
-    pub(super) fn get_text(&self, name: &str) -> Option<String> {
-        self.0.get(name).and_then(text)
+    /// The name in a header. Where there is none, `now` is put there.
+    pub(super) fn name_or(&mut self, name: &str, now: &str) -> String {
+        self.0.get(name).and_then(self::name).unwrap_or_else(|| {
+            self.text(name, now);
+            now.to_owned()
+        })
     }
 
     /// `given` with these headers; without what [`Headers::put_aside`] has put aside, since a copy that expired would
@@ -141,6 +139,11 @@ pub(super) fn text(value: &AMQPValue) -> Option<String> {
         AMQPValue::ShortString(text) => Some(text.to_string()),
         _ => None,
     }
+}
+
+/// A header's text where it can name an exchange or be a routing key, of which AMQP takes 255 bytes.
+pub(super) fn name(value: &AMQPValue) -> Option<String> {
+    text(value).filter(|name| ShortString::try_new(name.as_str()).is_ok())
 }
 
 /// A header's number, of whatever width.

@@ -151,7 +151,8 @@ impl Letter {
 
     /// The exchange and routing key of its first publication, where they are known.
     pub fn origin(&self) -> Option<(String, String)> {
-        let by_relay = || Some((self.text(headers::ORIGINAL_EXCHANGE)?, self.text(headers::ORIGINAL_ROUTING_KEY)?));
+        let name = |name: &str| self.header(name).and_then(headers::name);
+        let by_relay = || Some((name(headers::ORIGINAL_EXCHANGE)?, name(headers::ORIGINAL_ROUTING_KEY)?));
         by_relay().or_else(|| self.origin_by_broker())
     }
 
@@ -167,8 +168,8 @@ impl Letter {
         headers.forget_deliveries();
         headers.put_aside(&self.properties);
         if let Some((exchange, routing_key)) = self.origin() {
-            headers.text_if_absent(headers::ORIGINAL_EXCHANGE, &exchange);
-            headers.text_if_absent(headers::ORIGINAL_ROUTING_KEY, &routing_key);
+            headers.name_or(headers::ORIGINAL_EXCHANGE, &exchange);
+            headers.name_or(headers::ORIGINAL_ROUTING_KEY, &routing_key);
         }
         headers.forget_failure();
         headers.number(headers::REPLAY_COUNT, self.replays().saturating_add(1));
@@ -186,9 +187,9 @@ impl Letter {
     /// From the oldest record of the broker.
     fn origin_by_broker(&self) -> Option<(String, String)> {
         let oldest = self.deaths().last()?.inner();
-        let exchange = headers::text(oldest.get("exchange")?)?;
+        let exchange = headers::name(oldest.get("exchange")?)?;
         let AMQPValue::FieldArray(routing_keys) = oldest.get("routing-keys")? else { return None };
-        Some((exchange, headers::text(routing_keys.as_slice().first()?)?))
+        Some((exchange, headers::name(routing_keys.as_slice().first()?)?))
     }
 
     /// The newest record of the broker.

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
 
 use crate::support::alerts;
@@ -158,10 +160,30 @@ async fn a_cloud_event_is_read_by_its_data() {
         "data": alerts::ssl("of-the-alert"),
     });
     let kind = "application/cloudevents+json; charset=utf-8";
-    let properties = lapin::BasicProperties::default().with_content_type(kind.into());
+    let properties = BasicProperties::default().with_content_type(kind.into());
     scene.publish_with(&serde_json::to_vec(&event).unwrap(), properties).await;
     assert_eq!(scene.tickets(1).await[0].key.as_deref(), Some("of-the-alert"));
     scene.stop(relay).await;
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn an_origin_in_a_header_that_is_longer_than_amqp_takes_is_not_believed() {
+    let scene = Scene::new("long-origin").await;
+    let relay = scene.relay(&[]).await;
+    let mut headers = FieldTable::default();
+    // As long in characters as it may be, and longer in bytes.
+    headers.insert("x-original-routing-key".into(), AMQPValue::LongString("é".repeat(255).into()));
+    headers.insert("x-original-exchange".into(), AMQPValue::LongString("e".repeat(300).into()));
+    scene.publish_with(b"bad", BasicProperties::default().with_headers(headers)).await;
+    let letters = scene.dead_letters_name();
+    eventually("the dead letter", async || (scene.ready(&letters).await == 1).then_some(())).await;
+    scene.stop(relay).await;
+    scene.assert_queue_empty().await;
+    scene.operate(&["replay", "--all", "--force", "--to-exchange", "--yes"]).well();
+    let replayed = scene.take(&scene.amqp_queue()).await;
+    assert_eq!((replayed.body.as_slice(), replayed.routing_key.as_str()), (b"bad".as_slice(), "alert.test.high"));
+    assert_eq!(replayed.header("x-original-exchange"), Some(scene.exchange().as_str()));
     scene.close().await;
 }
 

@@ -85,6 +85,8 @@ fn the_relays_word_counts_before_the_brokers() {
     assert_eq!(relay.attempts(), Some(8));
     let own = |(time, cause): (&str, &str)| (time.to_owned(), cause.to_owned());
     assert_eq!(relay.history(), [("t1", "c1"), ("", "c2"), ("", "")].map(own));
+    let long = letter([("x-original-exchange", text("first")), ("x-original-routing-key", text(&"k".repeat(256)))]);
+    assert_eq!(long.origin(), None, "AMQP takes no such routing key");
     let foreign = letter([("x-death", text("odd")), ("x-failure-attempts", text("many"))]);
     assert_eq!((foreign.reason(), foreign.time(), foreign.origin(), foreign.attempts()), (None, None, None, None));
 }

@@ -28,10 +28,10 @@ pub(super) struct Publish {
     #[arg(long)]
     raw: bool,
     /// The routing key of raw bytes
-    #[arg(long, value_name = "KEY", requires = "raw")]
+    #[arg(long, value_name = "KEY", requires = "raw", value_parser = short)]
     routing_key: Option<String>,
     /// The content type of raw bytes
-    #[arg(long, value_name = "TYPE", requires = "routing_key")]
+    #[arg(long, value_name = "TYPE", requires = "routing_key", value_parser = short)]
     content_type: Option<String>,
 }
 
@@ -93,6 +93,11 @@ impl Publish {
         }
         Outgoing { label: file.display().to_string(), routing_key: routing_key.to_owned(), properties, body }
     }
+}
+
+/// A text that AMQP has room for beside the body.
+fn short(text: &str) -> Result<String, &'static str> {
+    if text.len() > 255 { Err("at most 255 bytes") } else { Ok(text.to_owned()) }
 }
 
 /// The lines of `bytes` that are not empty.

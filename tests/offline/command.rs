@@ -140,6 +140,11 @@ fn wrong_usage_is_told() {
     for arguments in [&["publish", "--routing-key", "k"][..], &["publish", "--raw", "--content-type", "t"]] {
         run(&mut command(arguments)).failed_with(USAGE);
     }
+    let long = "k".repeat(256);
+    for arguments in [&["--routing-key", &long][..], &["--routing-key", "k", "--content-type", &long]] {
+        let ended = run(&mut command(&[&["publish", "--raw"], arguments].concat()));
+        assert!(ended.failed_with(USAGE).contains("at most 255 bytes"), "{arguments:?}");
+    }
     for arguments in [&["dead-letters"][..], &["dead-letters", "lits"], &["dead-letters", "show", "nonsense"]] {
         run(&mut command(arguments)).failed_with(USAGE);
     }

@@ -2,7 +2,6 @@
 //! be changed by it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract;
@@ -15,9 +14,6 @@ use tokio::net::TcpListener;
 
 use crate::metrics::{self, Now};
 use crate::relay::{Outage, Service, State};
-
-/// A loop that has not turned for so long hangs.
-const ALIVE_WITHIN: Duration = Duration::from_secs(30);
 
 /// The body of `/readyz`.
 #[derive(Serialize)]
@@ -67,29 +63,28 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>) -> std::io::Res
     axum::serve(listener, router).await
 }
 
-/// Whether the loop turns. RT or the broker being away is no reason to start the relay anew.
+/// Whether the loop turns.
 async fn livez(extract::State(service): extract::State<Arc<Service>>) -> (StatusCode, String) {
-    let since_beat = service.status().since_beat();
-    if since_beat < ALIVE_WITHIN {
+    let status = service.status();
+    if status.is_alive() {
         (StatusCode::OK, "alive\n".to_owned())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, format!("hangs: the loop has not turned for {} s\n", since_beat.as_secs()))
+        let seconds = status.since_beat().as_secs();
+        (StatusCode::SERVICE_UNAVAILABLE, format!("hangs: the loop has not turned for {seconds} s\n"))
     }
 }
 
-/// Whether alerts are taken care of: consumed, or left with the broker on purpose.
+/// Whether alerts are taken care of, and how RT, the broker and the dead letters are.
 async fn readyz(extract::State(service): extract::State<Arc<Service>>) -> Response {
     let status = service.status();
-    let (state, connected) = (status.state(), status.is_broker_connected());
     let body = Ready {
-        state: state.as_str(),
-        broker: BrokerCondition { connected },
+        state: status.state().as_str(),
+        broker: BrokerCondition { connected: status.is_broker_connected() },
         rt: service.relay().condition().outage().into(),
         dead_letters: service.dead_letter_outage().as_ref().into(),
         in_flight: service.relay().in_flight(),
     };
-    let ready = connected && matches!(state, State::Consuming | State::Paused(_));
-    let http_status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let http_status = if status.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     match serde_json::to_string(&body) {
         Ok(json) => (http_status, [(CONTENT_TYPE, "application/json")], json + "\n").into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

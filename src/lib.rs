@@ -19,6 +19,7 @@
 //! | [`relay`] | an alert to its fate, and the loop around it |
 //! | [`check`] | the whole way, step by step, each with what mends it |
 //! | [`health`] | what the relay says of itself over HTTP |
+//! | [`notify`] | what systemd is told of the relay |
 //! | [`cli`] | the commands |
 //! | [`telemetry`], [`shutdown`] | logs, signals |
 //!
@@ -33,6 +34,7 @@ pub mod config;
 pub mod health;
 pub mod mapping;
 pub mod metrics;
+pub mod notify;
 pub mod outcome;
 pub mod reach;
 pub mod relay;

@@ -11,7 +11,7 @@ use super::{Exit, block_on, report};
 use crate::config::{Config, Environment};
 use crate::outcome::Diagnosis;
 use crate::relay::Service;
-use crate::{health, shutdown};
+use crate::{health, notify, shutdown};
 
 pub(super) fn execute(environment: &Environment) -> Exit {
     let config = match Config::load(environment) {
@@ -36,7 +36,8 @@ pub(super) fn execute(environment: &Environment) -> Exit {
     })
 }
 
-/// Relays until `stop`, and says how it goes meanwhile. In a task of its own, so that it can tell of a loop that hangs.
+/// Relays until `stop`, and says how it goes meanwhile: over HTTP in a task of its own, so that it can tell of a loop
+/// that hangs, and to systemd.
 async fn relay(config: Config, stop: CancellationToken) -> Result<(), Diagnosis> {
     let (address, asked_for) = (config.process.http_listen, config.process.http_listen_is_given);
     let service = Service::new(config, stop)?;
@@ -52,7 +53,7 @@ async fn relay(config: Config, stop: CancellationToken) -> Result<(), Diagnosis>
         None => None,
     };
     let health = listener.map(|listener| tokio::spawn(health::serve(listener, Arc::clone(&service))));
-    let ended = service.run().await;
+    let ended = notify::telling(&service, Box::pin(service.run())).await;
     if let Some(health) = health {
         health.abort();
     }

@@ -11,6 +11,8 @@ use crate::outcome::PausedBy;
 
 /// How often the loop shows that it turns, at least.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// A loop that has not turned for so long hangs.
+const ALIVE_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the relay is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,16 @@ impl Status {
     /// How long ago the loop last showed that it turns.
     pub fn since_beat(&self) -> Duration {
         self.said().beat.elapsed()
+    }
+
+    /// Whether the loop turns. RT or the broker being away is no reason to start the relay anew.
+    pub fn is_alive(&self) -> bool {
+        self.since_beat() < ALIVE_WITHIN
+    }
+
+    /// Whether alerts are taken care of: consumed, or left with the broker on purpose.
+    pub fn is_ready(&self) -> bool {
+        self.is_broker_connected() && matches!(self.state(), State::Consuming | State::Paused(_))
     }
 
     /// The loop turns, in `state`.

@@ -12,6 +12,7 @@ use crate::support::eventually::eventually;
 use crate::support::health::{Scraped, address, get};
 use crate::support::lab::{Scene, rt_admin, setting};
 use crate::support::link::Link;
+use crate::support::notify_socket::NotifySocket;
 use crate::support::relay_process::{RelayProcess, run};
 
 /// Waits until `/readyz` answers so, and gives its body.
@@ -228,5 +229,28 @@ async fn a_second_relay_on_a_host_relays_without_an_address_of_its_own() {
     assert_eq!(second.count("goes on without health and metrics"), 1);
     scene.stop(first).await;
     scene.stop(second).await;
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn systemd_hears_when_a_relay_is_ready_that_its_loop_turns_and_that_it_stops() {
+    let scene = Scene::new("systemd").await;
+    let systemd = NotifySocket::new();
+    let path = systemd.path();
+    let notify = ("NOTIFY_SOCKET", path.to_str().unwrap());
+    // Nothing listens on port 1, so that it waits for RT.
+    let down = [notify, ("RTIR_URL", "http://127.0.0.1:1"), ("PAUSE_AFTER", "100ms")];
+    for (others, state) in [(&[notify][..], "consuming"), (&down, "paused; alerts wait: server unreachable")] {
+        let relay = scene.relay(others).await;
+        let mut heard = systemd.hears("READY", "1").await;
+        if !heard["STATUS"].starts_with(state) {
+            heard = systemd.hears("STATUS", state).await;
+        }
+        scene.assert_no_secret(&format!("{heard:?}"));
+        systemd.hears("WATCHDOG", "1").await;
+        systemd.hears("WATCHDOG", "1").await;
+        scene.stop(relay).await;
+        assert!(systemd.hears("STOPPING", "1").await["STATUS"].starts_with("stopping"));
+    }
     scene.close().await;
 }

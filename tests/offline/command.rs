@@ -15,7 +15,7 @@ pub const WELL: i32 = 0;
 pub const FAILED: i32 = 1;
 pub const USAGE: i32 = 2;
 const UNAVAILABLE: i32 = 69;
-const CONFIGURATION: i32 = 78;
+pub const CONFIGURATION: i32 = 78;
 
 /// How a command ended.
 #[derive(Debug)]

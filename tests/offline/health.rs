@@ -16,7 +16,7 @@ use crate::support::relay_process::run;
 
 const PASSWORD: &str = "hunter2";
 /// Nothing listens on port 1.
-const SETTINGS: [(&str, &str); 4] = [
+pub const SETTINGS: [(&str, &str); 4] = [
     ("AMQP_URL", "amqp://relay:hunter2@127.0.0.1:1/%2f"),
     ("RTIR_URL", "http://127.0.0.1:1"),
     ("RTIR_USERNAME", "relay"),
@@ -24,7 +24,7 @@ const SETTINGS: [(&str, &str); 4] = [
 ];
 
 /// A relay that does not run, and the address where it says so.
-async fn served() -> (Arc<Service>, CancellationToken, SocketAddr) {
+pub async fn served() -> (Arc<Service>, CancellationToken, SocketAddr) {
     let config =
         Config::load(&SETTINGS.into_iter().collect::<Environment>()).unwrap_or_else(|faults| panic!("{faults:?}"));
     let stop = CancellationToken::new();

@@ -21,5 +21,6 @@ mod rt_client;
 mod schema;
 mod secrets;
 mod statuses;
+mod systemd;
 mod ticket;
 mod usage;

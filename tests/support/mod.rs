@@ -11,6 +11,7 @@ pub mod front;
 pub mod health;
 pub mod lab;
 pub mod link;
+pub mod notify_socket;
 pub mod operator;
 pub mod relay_process;
 pub mod rt;

@@ -1,6 +1,6 @@
 # One word for each job; README and CONTRIBUTING explain them. All of them install what they need (Debian, Ubuntu).
 SHELL := /bin/bash
-.PHONY: demo test test-offline test-live faults fuzz lint tools figures
+.PHONY: demo test test-offline test-live faults fuzz lint tools deploy-check figures
 
 # Shows the relay at work on a real RabbitMQ and a real RT. KEEP=1 leaves it up.
 demo:
@@ -52,6 +52,10 @@ tools:
 	@tests/servers/install
 	@command -v cargo-machete >/dev/null || cargo install --locked --version 0.9.2 cargo-machete
 	@command -v cargo-deny >/dev/null || cargo install --locked --debug --version 0.20.2 cargo-deny
+
+# What is in deploy/, by the tools of those it is for: systemd, Kubernetes, ...
+deploy-check:
+	@deploy/check
 
 # Measures size and speed; takes a release build and a few minutes.
 figures:

@@ -1,4 +1,4 @@
-//! What systemd hears from the relay, and what `deploy/systemd` holds.
+//! What systemd hears from the relay, and what `deploy/systemd` and `deploy/kubernetes` set.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -92,7 +92,7 @@ async fn a_notify_socket_that_is_gone_stops_no_relay() {
 }
 
 fn deployed(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy/systemd").join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -112,27 +112,56 @@ fn directives<'a>(unit: &'a str, name: &str) -> Vec<&'a str> {
     unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).collect()
 }
 
-#[test]
-fn every_variable_of_the_environment_file_is_known_and_in_readme_with_its_default() {
+/// Asserts that README names the variables, what is not set with its default, and that the relay takes them all.
+fn assert_known(assignments: Vec<(String, String, bool)>) {
     let readme = include_str!("../../README.md");
     let settings = readme.split("\n## ").find(|part| part.starts_with("Settings\n")).unwrap();
     let mut environment: BTreeMap<_, _> =
         SETTINGS.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let assignments = assignments(&deployed("rtir-relay.env"));
-    assert!(assignments.len() > 20, "{assignments:?}");
     for (name, value, active) in assignments {
         let row = settings.lines().find(|line| line.contains(&format!("`{name}`")));
         let row = row.unwrap_or_else(|| panic!("{name} is not in README"));
         assert!(active || value.is_empty() || row.contains(&format!("`{value}`")), "{name}={value}, but: {row}");
-        environment.insert(name, value);
+        // The files of secrets are not here.
+        if !value.starts_with('/') {
+            environment.insert(name, value);
+        }
     }
     Config::load(&environment.into_iter().collect::<Environment>()).unwrap_or_else(|faults| panic!("{faults:?}"));
 }
 
 #[test]
+fn every_variable_of_the_environment_file_is_known_and_in_readme_with_its_default() {
+    let assignments = assignments(&deployed("systemd/rtir-relay.env"));
+    assert!(assignments.len() > 20, "{assignments:?}");
+    assert_known(assignments);
+}
+
+#[test]
+fn every_variable_that_kubernetes_sets_is_known() {
+    let deployment = deployed("kubernetes/deployment.yaml");
+    let lines: Vec<_> = deployment.lines().map(str::trim).collect();
+    let variable = |pair: &[&str]| {
+        let (name, value) = (pair[0].strip_prefix("- name: ")?, pair[1].strip_prefix("value: ")?);
+        Some((name.to_owned(), value.to_owned(), true))
+    };
+    let of_deployment: Vec<_> = lines.windows(2).filter_map(variable).collect();
+    assert_eq!(of_deployment.len(), 3, "{of_deployment:?}");
+    let settings = assignments(&deployed("kubernetes/settings.env"));
+    assert!(settings.len() >= 3, "{settings:?}");
+    assert_known([of_deployment, settings].concat());
+}
+
+#[test]
+fn kubernetes_runs_this_version() {
+    let tag = format!("newTag: \"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(deployed("kubernetes/kustomization.yaml").contains(&tag), "{tag}");
+}
+
+#[test]
 fn what_the_unit_and_its_environment_file_set_passes_the_check_before_a_start() {
     let credentials = tempfile::tempdir().unwrap();
-    let unit = deployed("rtir-relay.service");
+    let unit = deployed("systemd/rtir-relay.service");
     let files = [("amqp-url", "amqp://relay:hunter2@broker.example/%2f\n"), ("rtir-password", "hunter2\n")];
     let loaded: Vec<_> = directives(&unit, "LoadCredential").into_iter().map(str::to_owned).collect();
     assert_eq!(loaded, files.map(|(name, _)| format!("{name}:/etc/rtir-relay/{name}")));
@@ -145,7 +174,7 @@ fn what_the_unit_and_its_environment_file_set_passes_the_check_before_a_start() 
     let given = || {
         let of_unit = directives(&unit, "Environment").into_iter().map(|line| line.replace("%d", directory));
         let of_unit = of_unit.map(|line| line.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap());
-        let of_file = assignments(&deployed("rtir-relay.env")).into_iter().filter(|(_, _, active)| *active);
+        let of_file = assignments(&deployed("systemd/rtir-relay.env")).into_iter().filter(|(_, _, active)| *active);
         of_unit.chain(of_file.map(|(name, value, _)| (name, value)))
     };
     let ended = run(command(&["check", "--offline"]).envs(given()));
@@ -162,7 +191,7 @@ fn what_the_unit_and_its_environment_file_set_passes_the_check_before_a_start() 
 fn systemd_waits_for_a_stop_longer_than_the_relay_takes() {
     let environment: Environment = SETTINGS.into_iter().collect();
     let grace = Config::load(&environment).unwrap_or_else(|faults| panic!("{faults:?}")).process.shutdown_grace;
-    let unit = deployed("rtir-relay.service");
+    let unit = deployed("systemd/rtir-relay.service");
     let [seconds] = directives(&unit, "TimeoutStopSec")[..] else { panic!("{unit}") };
     let seconds = seconds.strip_suffix('s').unwrap().parse().unwrap();
     assert!(Duration::from_secs(seconds) > grace, "{seconds} s, {grace:?}");

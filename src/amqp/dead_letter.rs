@@ -12,7 +12,7 @@ use super::error::Error;
 use super::headers::{self, Headers};
 use super::publish::{PublishError, Publisher};
 use super::topology;
-use crate::outcome::{Attempt, DeadLetter, Diagnosis};
+use crate::outcome::{Attempt, DeadLetter, Diagnosis, Trouble};
 
 /// The longest message or answer in a header, in bytes.
 const MAX_TEXT_BYTES: usize = 2 * 1024;
@@ -40,18 +40,22 @@ pub struct NotStored(#[from] pub PublishError);
 impl NotStored {
     /// The error with what mends it.
     pub fn diagnosis(&self) -> Diagnosis {
-        let cure = match &self.0 {
-            PublishError::Unroutable { .. } => "Unless it is declared again, bind AMQP_DEAD_LETTER_QUEUE to it with #",
-            PublishError::NoExchange(_) => "It is declared again",
-            PublishError::Refused(_) => "Take dead letters out of that queue, or raise its limit",
-            PublishError::Blocked => "Free memory or disk on the broker, or raise its limits",
-            PublishError::Unconfirmed | PublishError::HeadersTooLarge(_) => "See the broker's log",
+        let (trouble, cure) = match &self.0 {
+            PublishError::Unroutable { .. } => {
+                (Some(Trouble::InvalidQueue), "Unless it is declared again, bind AMQP_DEAD_LETTER_QUEUE to it with #")
+            }
+            PublishError::NoExchange(_) => (Some(Trouble::InvalidQueue), "It is declared again"),
+            PublishError::Refused(_) => {
+                (Some(Trouble::InvalidQueue), "Take dead letters out of that queue, or raise its limit")
+            }
+            PublishError::Blocked => (None, "Free memory or disk on the broker, or raise its limits"),
+            PublishError::Unconfirmed | PublishError::HeadersTooLarge(_) => (None, "See the broker's log"),
             PublishError::Broker(error) => {
                 let cause = error.diagnosis();
                 return Diagnosis { what: format!("dead letters cannot be stored, {}", cause.what), ..cause };
             }
         };
-        Diagnosis::other("dead letters cannot be stored", self.0.to_string(), cure)
+        Diagnosis { trouble, ..Diagnosis::other("dead letters cannot be stored", self.0.to_string(), cure) }
     }
 }
 

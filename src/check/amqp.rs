@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::certificate::judge_handshake;
 use super::{Findings, Step, Verdict, queues, reached};
-use crate::amqp::{Address, BasicProperties, Broker, Error, Probe, PublishError, Publisher, REACH};
+use crate::amqp::{Address, BasicProperties, Broker, Error, NotStored, Probe, Publisher, REACH};
 use crate::config::{Amqp, Topology};
 use crate::outcome::{Diagnosis, Trouble};
 use crate::reach::{self, tls};
@@ -20,7 +20,7 @@ const ON_THE_BROKER: [Step; 7] = [
     Step::AmqpManagement,
 ];
 
-/// From the first broker's name to the dead-letter queue.
+/// From each broker's name to the dead-letter queue.
 pub(super) async fn walk(settings: &Arc<Amqp>, write: bool, findings: &mut Findings<'_>) {
     let broker = Arc::new(Broker::new(Arc::clone(settings)));
     let addresses = match broker.addresses() {
@@ -191,21 +191,9 @@ async fn store_and_expire(broker: &Arc<Broker>, findings: &mut Findings<'_>) {
     // Once no letter is before it. Source: RabbitMQ, "Time-To-Live and Expiration".
     let properties = BasicProperties::default().with_expiration("0".into());
     let stored = publisher.publish(exchange, "rtir-relay.check", properties, b"a test of rtir-relay check").await;
-    let what = "publishing a test dead letter failed";
-    let failed = match stored {
-        Ok(()) => {
-            return findings
-                .well(Step::TestDeadLetter, "a test letter was stored; it expires as soon as no other is before it");
-        }
-        Err(error @ (PublishError::Unroutable { .. } | PublishError::NoExchange(_))) => {
-            let cure = "Bind the dead-letter queue to the dead-letter exchange with the routing key # (management \
-                        pages: Queues > Bindings)";
-            Diagnosis::of(Trouble::InvalidQueue, what, error.to_string(), cure)
-        }
-        Err(PublishError::Broker(error)) => error.diagnosis(),
-        Err(error) => {
-            Diagnosis::of(Trouble::InvalidQueue, what, error.to_string(), "Make room in the dead-letter queue")
-        }
-    };
-    findings.fail(Step::TestDeadLetter, failed);
+    let seen = "a test letter was stored; it expires as soon as no other is before it";
+    match stored {
+        Ok(()) => findings.well(Step::TestDeadLetter, seen),
+        Err(error) => findings.fail(Step::TestDeadLetter, NotStored(error).diagnosis()),
+    }
 }

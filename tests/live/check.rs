@@ -617,7 +617,7 @@ async fn what_only_writing_shows() {
         case(
             "check-letters-unrouted",
             vec![Unbind(LETTERS, LETTERS)],
-            says("test dead letter", "invalid queue", "no queue is bound", "Bind the dead-letter queue"),
+            says("test dead letter", "invalid queue", "no queue is bound", "bind AMQP_DEAD_LETTER_QUEUE"),
             vec![Bind(LETTERS, LETTERS)],
         ),
     ];

@@ -168,7 +168,10 @@ impl<'a> Faults<'a> {
             Some(limit @ 0..MIN_DELIVERY_LIMIT) => {
                 format!("its delivery limit is {limit}: a few crashes dead-letter alerts that are well")
             }
-            None if unlimited_by_default => {
+            Some(..0) if unlimited_by_default => {
+                "before RabbitMQ 4, a delivery limit below 0 dead-letters what comes back once".to_owned()
+            }
+            limit if limit.map_or(unlimited_by_default, |limit| limit < 0) => {
                 "it has no delivery limit: an alert that crashes the relay comes back for ever".to_owned()
             }
             _ => return,

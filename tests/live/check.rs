@@ -475,6 +475,27 @@ async fn what_is_broken_on_the_broker() {
 }
 
 #[tokio::test]
+async fn a_delivery_limit_below_0_on_the_queue_of_alerts_is_a_warning() {
+    let mut set_up = SetUp::new("check-below-0").await;
+    set_up.change(&MANAGEMENT).await;
+    set_up
+        .change(&Remake(QUEUE, ALERTS, |scene| {
+            json!({
+                "x-queue-type": "quorum",
+                "x-delivery-limit": -1,
+                "x-dead-letter-exchange": scene.dead_letters_name(),
+                "x-dead-letter-strategy": "at-least-once",
+                "x-overflow": "reject-publish",
+            })
+        }))
+        .await;
+    set_up.warns("AMQP queue settings", "dead-letters what comes back once", "delivery-limit to 100").await;
+    set_up.change(&Redeclare(QUEUE)).await;
+    set_up.is_well(&[]).await;
+    set_up.scene.close().await;
+}
+
+#[tokio::test]
 async fn what_is_broken_in_the_settings_of_rt() {
     let cases = vec![
         case(

@@ -5,7 +5,7 @@ use std::io::{Write, stdout};
 use clap::Args;
 use serde::Serialize;
 
-use super::terminal::{Colour, colours};
+use super::terminal::{self, Colour, colours};
 use super::{Exit, block_on};
 use crate::check::{Findings, Step, Verdict, Walk};
 use crate::config::{Config, Environment, Fault};
@@ -95,10 +95,11 @@ impl Printer {
         let status = if self.colours { colour(verdict).paint(&status) } else { status };
         let head = format!("{status}  {:<23}", step.as_str());
         match verdict {
-            Verdict::Well(seen) | Verdict::Skipped(seen) => format!("{head}  {seen}"),
+            Verdict::Well(seen) | Verdict::Skipped(seen) => format!("{head}  {}", terminal::line(seen)),
             Verdict::Warning(diagnosis) | Verdict::Failed(diagnosis) | Verdict::NotVerifiable(diagnosis) => {
                 let Diagnosis { trouble, what, why, cure } = diagnosis;
                 let trouble = trouble.map(|trouble| format!("{trouble}: ")).unwrap_or_default();
+                let [what, why, cure] = [what, why, cure].map(|text| terminal::line(text));
                 format!("{head}  {trouble}{what}\n{:16}why   {why}\n{:16}cure  {cure}", "", "")
             }
         }
@@ -116,7 +117,7 @@ fn json(step: Step, verdict: &Verdict) -> String {
             Line { step, status, trouble: trouble.map(Trouble::as_str), what, why: Some(why), cure: Some(cure) }
         }
     };
-    serde_json::to_string(&line).unwrap_or_default()
+    terminal::json(&line).unwrap_or_default()
 }
 
 fn colour(verdict: &Verdict) -> Colour {

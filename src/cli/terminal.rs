@@ -1,4 +1,5 @@
-//! What is shown to a person. Alerts come from outside: none of their bytes may steer a terminal.
+//! What is shown to a person. Alerts and the words of servers come from outside: none of their bytes may steer a
+//! terminal.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stdout};

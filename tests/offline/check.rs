@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use rtir_relay::outcome::Trouble;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::support::fake_rt::{Answer, FakeRt, Fault, Op};
 use crate::support::relay_process::run;
 
 const WELL: [(&str, &str); 4] = [
@@ -86,6 +87,18 @@ fn a_failed_step_shows_its_word_its_cause_and_its_cure() {
     assert!(lines.next().unwrap().trim_start().starts_with("why   127.0.0.1:1: Connection refused"), "{stdout}");
     assert!(lines.next().unwrap().trim_start().starts_with("cure  Check that the server runs"), "{stdout}");
     assert!(!stdout.contains('\x1b'), "colours are for terminals");
+}
+
+#[test]
+fn no_word_of_a_server_steers_the_terminal() {
+    let rt = FakeRt::start();
+    let hostile = Answer::json(200, &json!({ "Version": "5\u{1b}[2J\u{9b}31m\n\u{202e}" }));
+    rt.keep(Op::Rt, Fault::Instead(hostile));
+    for arguments in [&["check"][..], &["check", "--json"]] {
+        let (_, stdout, _) = run(&rt.environment(&[]), arguments, b"");
+        assert!(stdout.contains("RT version"), "{stdout}");
+        assert!(!stdout.contains(|c: char| (c != '\n' && c.is_control()) || c == '\u{202e}'), "{stdout:?}");
+    }
 }
 
 fn readme() -> String {

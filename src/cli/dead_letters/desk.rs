@@ -53,7 +53,7 @@ impl Failure {
             // Whoever reads stdout has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Well,
             Self::Broker(error) => {
-                eprintln!("{}", error.diagnosis());
+                eprintln!("{}", terminal::line(&error.diagnosis().to_string()));
                 if error.is_configuration() { Exit::Configuration } else { Exit::Unavailable }
             }
             Self::Usage(_) => {

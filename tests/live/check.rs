@@ -347,17 +347,7 @@ async fn what_is_broken_in_the_settings_of_the_broker() {
         ),
         case(
             "check-api-tag",
-            vec![
-                Set("AMQP_MANAGEMENT_URL", |scene| {
-                    let mut url = url::Url::parse(&setting("RELAY_LAB_RABBITMQ_API")).unwrap();
-                    url.set_username(&scene.name).unwrap();
-                    url.set_password(Some(broker::PASSWORD)).unwrap();
-                    // With or without /api.
-                    url.set_path("");
-                    url.into()
-                }),
-                Tag(""),
-            ],
+            vec![Set("AMQP_MANAGEMENT_URL", |scene| broker::management_url_of(&scene.name)), Tag("")],
             says("AMQP management", "authentication failed", "401", "the tag monitoring"),
             vec![Tag("monitoring")],
         ),

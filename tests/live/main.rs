@@ -13,6 +13,7 @@ mod scenarios;
 mod analysts;
 mod asyncapi;
 mod broker;
+mod broker_users;
 mod browsing;
 mod check;
 mod dead_letter_faults;

@@ -18,6 +18,16 @@ pub fn url_of(name: &str, vhost: &str) -> String {
     url.into()
 }
 
+/// `AMQP_MANAGEMENT_URL` of the user `name`.
+pub fn management_url_of(name: &str) -> String {
+    let mut url = url::Url::parse(&setting("RELAY_LAB_RABBITMQ_API")).unwrap();
+    url.set_username(name).unwrap();
+    url.set_password(Some(PASSWORD)).unwrap();
+    // With or without /api.
+    url.set_path("");
+    url.into()
+}
+
 /// Makes or changes a user.
 pub async fn set_user(name: &str, tags: &str) {
     call(Method::PUT, &format!("users/{name}"), &json!({ "password": PASSWORD, "tags": tags })).await;
@@ -31,6 +41,18 @@ pub async fn permit(user: &str, vhost: &str, [configure, write, read]: [&str; 3]
 
 pub async fn make_vhost(vhost: &str) {
     call(Method::PUT, &format!("vhosts/{vhost}"), &json!({})).await;
+}
+
+/// The exchanges, queues and bindings of `vhost`, without what else the broker says of it.
+pub async fn topology(vhost: &str) -> Value {
+    let all: Value =
+        serde_json::from_str(&call(Method::GET, &format!("definitions/{vhost}"), &Value::Null).await).unwrap();
+    let sorted = |kind: &str| {
+        let mut of_kind = all[kind].as_array().unwrap().clone();
+        of_kind.sort_by_key(Value::to_string);
+        of_kind
+    };
+    json!({ "exchanges": sorted("exchanges"), "queues": sorted("queues"), "bindings": sorted("bindings") })
 }
 
 pub async fn make_exchange(exchange: &str) {

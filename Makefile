@@ -1,6 +1,6 @@
 # One word for each job; README and CONTRIBUTING explain them. All of them install what they need (Debian, Ubuntu).
 SHELL := /bin/bash
-.PHONY: demo test test-offline test-live faults fuzz lint tools deploy-check figures
+.PHONY: demo test test-offline test-live faults fuzz lint tools deploy-check publishers-test figures
 
 # Shows the relay at work on a real RabbitMQ and a real RT. KEEP=1 leaves it up.
 demo:
@@ -56,6 +56,10 @@ tools:
 # What is in deploy/, by the tools of those it is for: systemd, Kubernetes, ...
 deploy-check:
 	@deploy/check
+
+# Each example of deploy/publishers against a real broker.
+publishers-test:
+	@deploy/publishers/test
 
 # Measures size and speed; takes a release build and a few minutes.
 figures:

@@ -153,9 +153,15 @@ fn every_variable_that_kubernetes_sets_is_known() {
 }
 
 #[test]
-fn kubernetes_runs_this_version() {
-    let tag = format!("newTag: \"{}\"", env!("CARGO_PKG_VERSION"));
-    assert!(deployed("kubernetes/kustomization.yaml").contains(&tag), "{tag}");
+fn the_image_and_kubernetes_have_this_version() {
+    let version = env!("CARGO_PKG_VERSION");
+    for (file, words) in [
+        ("kubernetes/kustomization.yaml", format!("newTag: \"{version}\"")),
+        ("Dockerfile", format!("image.version=\"{version}\"")),
+        ("Dockerfile", format!("rtir-relay:{version}")),
+    ] {
+        assert!(deployed(file).contains(&words), "{words} in {file}");
+    }
 }
 
 #[test]

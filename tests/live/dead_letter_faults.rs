@@ -56,7 +56,7 @@ async fn a_passive_relay_declares_nothing_again_and_names_what_is_missing() {
     let name = scene.dead_letters_name();
     scene.channel.exchange_delete(name.as_str().into(), ExchangeDeleteOptions::default()).await.unwrap();
     scene.publish(b"bad").await;
-    relay.logs("does not exist. Let an operator declare it").await;
+    relay.logs("does not exist. Check its name in the AMQP_ settings; let an operator declare it").await;
     good_alerts_go_on(&scene, &relay).await;
     let log = scene.stop(relay).await;
     assert!(!log.contains("declared exchange"), "{log}");

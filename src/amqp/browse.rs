@@ -32,6 +32,8 @@ const MOST_CHANNELS: u32 = 1500;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How soon the broker is asked again whether it has taken letters back.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_millis(5);
+/// How long the broker gets for what was removed of a window; AMQP confirms no acknowledgement.
+const REMOVED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A connection to the dead letters, for one operator at a time.
 pub struct Browser {
@@ -71,6 +73,8 @@ struct Window {
     channel: Channel,
     /// How many letters that is now.
     held: u32,
+    /// Whether a letter of it was removed.
+    removed: bool,
 }
 
 /// A letter that the walk holds.
@@ -178,7 +182,8 @@ impl Walk<'_> {
     pub async fn remove(&mut self, held: &Held) -> Result<(), Error> {
         match call("removing a dead letter", held.delivery.acker.ack(BasicAckOptions::default())).await {
             Ok(true) => {
-                self.windows[held.window].held -= 1;
+                let window = &mut self.windows[held.window];
+                (window.held, window.removed) = (window.held - 1, true);
                 Ok(())
             }
             Ok(false) => Err(Error::Cancelled),
@@ -218,6 +223,11 @@ impl Walk<'_> {
     /// letters of two windows that go back at once would change places.
     async fn give_back(&self, window: &Window, observer: &Channel) -> Result<(), Error> {
         let amqp_queue = &self.browser.amqp_queue;
+        if window.removed {
+            // A quorum queue takes acknowledgements in portions, and forgets those that wait when their channel closes.
+            ready(&window.channel, amqp_queue).await?;
+            tokio::time::sleep(REMOVED_WITHIN).await;
+        }
         let back = ready(observer, amqp_queue).await? + window.held;
         call("closing a channel", window.channel.close(200, "done".into())).await?;
         let begun = Instant::now();
@@ -256,7 +266,7 @@ impl Walk<'_> {
         // Fewer than asked for: there are no more.
         self.left = if fetched < u32::from(window) { 0 } else { self.left.saturating_sub(fetched) };
         self.largest = self.fetched.iter().map(|delivery| delivery.data.len()).fold(self.largest, usize::max);
-        self.windows.push(Window { channel, held: fetched });
+        self.windows.push(Window { channel, held: fetched, removed: false });
         Ok(())
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Check {
     #[arg(long, conflicts_with = "write")]
     offline: bool,
     /// Prove what reading cannot: make a ticket, marked as a test and without requestors, find it, comment on it,
-    /// resolve it; and store a test dead letter that expires at once
+    /// resolve it; and store a test dead letter that expires as soon as no other is before it
     #[arg(long)]
     write: bool,
     /// One JSON object a line

@@ -32,8 +32,9 @@ const MOST_CHANNELS: u32 = 1500;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How soon the broker is asked again whether it has taken letters back.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_millis(5);
-/// How long the broker gets for what was removed of a window; AMQP confirms no acknowledgement.
-const REMOVED_WITHIN: Duration = Duration::from_secs(1);
+/// How long the broker gets for what was removed of a window. AMQP confirms no acknowledgement: whether it was enough, only
+/// another walk tells.
+const REMOVED_WITHIN: Duration = Duration::from_millis(100);
 
 /// A connection to the dead letters, for one operator at a time.
 pub struct Browser {
@@ -175,7 +176,7 @@ impl Walk<'_> {
         Ok(Some(Held { letter, delivery, window: self.windows.len() - 1 }))
     }
 
-    /// Takes a letter out of the queue for good.
+    /// Takes a letter out of the queue. AMQP does not confirm it: another walk tells whether the broker has done it.
     ///
     /// # Errors
     /// The broker was not told: the letter is back in the queue.

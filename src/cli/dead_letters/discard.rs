@@ -10,7 +10,7 @@ use super::desk::{Desk, Failure, Manner, count};
 use super::file::LettersFile;
 use super::outcome::Teller;
 use super::replay::tell_missing;
-use super::search::{Found, Search};
+use super::search::{Found, Search, make_sure};
 use super::select::{Filters, Selection, Wanted};
 use crate::amqp::{Browser, LetterId};
 use crate::cli::{Exit, progress};
@@ -55,6 +55,7 @@ impl Discard {
         }
         let mut backup = self.backup()?;
         let discarded = discard(desk, &browser, &chosen, backup.as_mut(), &teller).await?;
+        make_sure(desk, &browser, &chosen).await?;
         browser.close().await;
         match backup {
             Some(file) => eprintln!("{} discarded, and kept in {}", count(discarded), file.path().display()),

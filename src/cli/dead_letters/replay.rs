@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::desk::{Desk, Failure, Manner, count};
 use super::outcome::Teller;
-use super::search::{Found, Search};
+use super::search::{Found, Search, make_sure};
 use super::select::{Filters, Selection, Wanted};
 use crate::amqp::{Browser, Letter, LetterId, PublishError};
 use crate::cli::publish::{in_full, why_hopeless};
@@ -49,11 +49,15 @@ struct Run<'a> {
     teller: Teller,
     /// What is still to be replayed.
     chosen: HashSet<LetterId>,
+    /// What is replayed, and so has to leave the queue.
+    done: HashSet<LetterId>,
     /// How many letters that were at first.
     passing: usize,
     /// How many would fail again, and stay.
     failing: usize,
     replayed: usize,
+    /// How many the broker did not take.
+    refused: usize,
 }
 
 impl Replay {
@@ -67,9 +71,11 @@ impl Replay {
             browser: &browser,
             teller: Teller::new(self.manner.json),
             chosen: HashSet::new(),
+            done: HashSet::new(),
             passing: 0,
             failing: 0,
             replayed: 0,
+            refused: 0,
         };
         let all_found = run.choose().await?;
         let mut stopped = None;
@@ -80,7 +86,7 @@ impl Replay {
             stopped = run.replay().await?;
             eprintln!("{} replayed to {}", count(run.replayed), run.where_to());
         }
-        let all = all_found && run.failing == 0 && (self.manner.dry_run || run.replayed >= run.passing);
+        let all = all_found && run.failing == 0 && (self.manner.dry_run || (run.refused == 0 && run.chosen.is_empty()));
         browser.close().await;
         Ok(stopped.unwrap_or(if all { Exit::Well } else { Exit::Failed }))
     }
@@ -144,8 +150,12 @@ impl Run<'_> {
                 }
                 stopped = self.replay_one(&mut search, found).await?;
             }
+            let over = begun.elapsed() < HOLD_FOR;
             search.close().await?;
-            if stopped.is_some() || begun.elapsed() < HOLD_FOR {
+            // What is replayed must not be found by the next walk, nor by anybody later.
+            make_sure(self.desk, self.browser, &self.done).await?;
+            self.chosen.retain(|id| !self.done.contains(id));
+            if stopped.is_some() || over {
                 return Ok(stopped);
             }
         }
@@ -158,6 +168,7 @@ impl Run<'_> {
         match self.browser.publisher().publish(&exchange, &routing_key, letter.replayed(), &letter.body).await {
             Ok(()) => {
                 search.remove(&found).await?;
+                self.done.insert(found.id);
                 self.replayed += 1;
                 self.teller.done(&found.summary, "replayed")?;
                 Ok(None)
@@ -165,6 +176,7 @@ impl Run<'_> {
             Err(error) => {
                 search.keep(&found).await?;
                 self.chosen.remove(&found.id);
+                self.refused += 1;
                 self.teller.stays(search, &found, "not_stored", &not_stored(&error, &exchange, &routing_key))?;
                 let for_all = matches!(error, PublishError::Unroutable { .. } | PublishError::Refused(_))
                     && !self.how.to_exchange;

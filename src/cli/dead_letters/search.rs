@@ -5,9 +5,13 @@ use std::collections::HashSet;
 use indicatif::ProgressBar;
 
 use super::desk::{Desk, Failure};
-use super::select::Wanted;
+use super::select::{Filters, Wanted};
 use super::summary::Summary;
 use crate::amqp::{Browser, Held, LetterId, Walk};
+use crate::cli::progress;
+
+/// So many walks may it take until removed letters are gone: each takes out some, however slow the broker.
+const MOST_WALKS: usize = 50;
 
 /// A walk. To be closed.
 pub(super) struct Search<'a> {
@@ -72,4 +76,25 @@ impl<'a> Search<'a> {
         self.bar.finish_and_clear();
         Ok(self.walk.close().await?)
     }
+}
+
+/// Takes out of the queue what is left of `removed` letters, until a walk finds none: RabbitMQ may lose acknowledgements
+/// when a channel closes after many (rabbitmq-server#10327), and those letters come back.
+pub(super) async fn make_sure(desk: &Desk, browser: &Browser, removed: &HashSet<LetterId>) -> Result<(), Failure> {
+    let filters = Filters::default();
+    let wanted = Wanted { ids: Some(removed), filters: &filters };
+    for _ in 0..MOST_WALKS {
+        let mut search = Search::begin(desk, browser, wanted, progress::bar).await?;
+        while let Some(found) = search.next().await? {
+            search.remove(&found).await?;
+        }
+        let none_left = search.found.is_empty();
+        search.close().await?;
+        if none_left {
+            return Ok(());
+        }
+    }
+    Err(Failure::Failed(
+        "Removed letters keep coming back to the queue. See the broker's log, then try again".to_owned(),
+    ))
 }

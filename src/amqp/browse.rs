@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const GIVEN_BACK_WITHIN: Duration = Duration::from_millis(5);
 /// How long the broker gets for what was removed of a window. AMQP confirms no acknowledgement: whether it was enough, only
 /// another walk tells.
-const REMOVED_WITHIN: Duration = Duration::from_millis(100);
+const REMOVED_WITHIN: Duration = Duration::from_millis(250);
 
 /// A connection to the dead letters, for one operator at a time.
 pub struct Browser {

@@ -68,3 +68,15 @@ async fn a_ticket_moved_to_a_queue_without_the_field_is_found() {
     scene.close().await;
     other.close().await;
 }
+
+#[tokio::test]
+async fn a_ticket_moved_to_another_queue_of_rtir_is_found_with_the_rights_of_the_initialdata() {
+    let scene = Scene::new("investigated").await;
+    // All scenes see that queue.
+    is_found_after(&scene, &scene.name, async |ticket| {
+        let said = scene.rt.put(ticket, &json!({ "Queue": "Investigations" })).await;
+        assert!(said.to_string().contains("Queue changed"), "{said}");
+    })
+    .await;
+    scene.close().await;
+}

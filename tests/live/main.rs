@@ -21,6 +21,7 @@ mod dead_letters;
 mod doubles;
 mod end_to_end;
 mod faults;
+mod fresh_rt;
 mod health;
 mod hostile;
 mod operator;

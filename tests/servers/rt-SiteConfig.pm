@@ -1,6 +1,8 @@
 # Site configuration of the throw-away RT that `rt` starts. What varies comes
 # from the environment, so one file serves every instance.
 use utf8;
+use Cwd ();
+use File::Basename ();
 
 my $dir = $ENV{RELAY_LAB_RT_DIR} or die "RELAY_LAB_RT_DIR is not set";
 open my $port_file, '<', "$dir/port" or die "$dir/port: $!";
@@ -59,46 +61,8 @@ Set( $HTMLFormatter, 'core' );
 # of 12 takes 0.2 s of processor time; tests do not need that.
 Set( $BcryptCost, $ENV{RELAY_LAB_BCRYPT} || 4 );
 
-# The lifecycles that RTIR gives to its queues Incident Reports and Investigations.
-Set( %Lifecycles,
-    incident_reports => {
-        initial     => ['new'],
-        active      => ['open'],
-        inactive    => [ 'resolved', 'rejected' ],
-        defaults    => { on_create => 'new', on_merge => 'resolved' },
-        transitions => {
-            ''       => [ 'new', 'open', 'resolved' ],
-            new      => [ 'open', 'resolved', 'rejected' ],
-            open     => [ 'resolved', 'rejected' ],
-            resolved => ['open'],
-            rejected => ['open'],
-        },
-        rights  => { '* -> *' => 'ModifyTicket' },
-        actions => [],
-    },
-    investigations => {
-        initial     => [],
-        active      => ['open'],
-        inactive    => ['resolved'],
-        defaults    => { on_create => 'open', on_merge => 'resolved' },
-        transitions => {
-            ''       => [ 'open', 'resolved' ],
-            open     => ['resolved'],
-            resolved => ['open'],
-        },
-        rights  => { '* -> *' => 'ModifyTicket' },
-        actions => [],
-    },
-    # So that tickets can be moved to and from the other queues.
-    __maps__ => {
-        'incident_reports -> default' =>
-            { map { $_ => $_ } qw(new open resolved rejected) },
-        'default -> incident_reports' => {
-            ( map { $_ => $_ } qw(new open resolved rejected) ),
-            stalled => 'open',
-            deleted => 'rejected',
-        },
-    },
-);
+# In place of RTIR's.
+my $lifecycles = File::Basename::dirname( Cwd::abs_path(__FILE__) ) . '/../../deploy/rt/demo-lifecycles.pm';
+require $lifecycles;
 
 1;

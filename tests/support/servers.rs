@@ -1,7 +1,7 @@
 //! The servers of the tests, to change them, and such as one test has for itself, to break them. The scripts are those of the test command.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::lab::setting;
@@ -38,6 +38,22 @@ impl Server {
     pub async fn rt_on(postgresql: &Self) -> Self {
         let database = postgresql.dir.to_str().unwrap();
         Self::new("rt").command(&["start"], &[("RELAY_LAB_RT_POSTGRESQL", database)]).await
+    }
+
+    /// The RT that all tests use.
+    pub fn shared_rt() -> Self {
+        Self { kind: "rt", dir: PathBuf::from(setting("RELAY_LAB_RT_DIR")), own: false }
+    }
+
+    /// An RT that has seen `deploy/rt/initialdata.pl`, and nobody yet.
+    pub async fn rt() -> Self {
+        Self::new("rt").command(&["start"], &[("RELAY_LAB_RT_WORKERS", "2")]).await
+    }
+
+    /// Loads an initialdata file into an RT; an `Err` is what that says.
+    pub async fn load(&self, file: &str, environment: &[(&str, &str)]) -> Result<(), String> {
+        let output = self.output(&["load", file], environment).await;
+        if output.status.success() { Ok(()) } else { Err(text(&output.stderr)) }
     }
 
     /// Below the directory of the test command, which removes what a test that is killed leaves behind.
@@ -104,14 +120,17 @@ impl Server {
         self.run_with(words, &[]).await
     }
 
-    /// Runs its script on a thread of its own: the test has links and servers in this one, which must go on.
     async fn run_with(&self, words: &[&str], environment: &[(&str, &str)]) -> String {
-        let mut command = self.script(words);
-        command.envs(environment.iter().copied());
-        let output = tokio::task::spawn_blocking(move || command.output().expect("bash")).await.unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let output = self.output(words, environment).await;
         assert!(output.status.success(), "{} {words:?}: {}", self.kind, text(&output.stderr));
         text(&output.stdout)
+    }
+
+    /// Runs its script on a thread of its own: the test has links and servers in this one, which must go on.
+    async fn output(&self, words: &[&str], environment: &[(&str, &str)]) -> Output {
+        let mut command = self.script(words);
+        command.envs(environment.iter().copied());
+        tokio::task::spawn_blocking(move || command.output().expect("bash")).await.unwrap()
     }
 
     /// The command comes first, then the directory, then the rest.
@@ -121,6 +140,10 @@ impl Server {
         command.arg(words[0]).arg(&self.dir).args(&words[1..]).stdin(std::process::Stdio::null());
         command
     }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 impl Drop for Server {

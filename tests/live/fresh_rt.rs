@@ -1,0 +1,72 @@
+//! An RT that has never seen the relay, and what `deploy/rt/initialdata.pl` makes of it.
+
+use serde_json::Value;
+
+use crate::support::amqp::AmqpScene;
+use crate::support::lab::setting;
+use crate::support::relay_process::run;
+use crate::support::servers::Server;
+
+const INITIALDATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/rt/initialdata.pl");
+const USER: &str = "rtir-relay";
+const RT_QUEUE: &str = "Incident Reports";
+
+/// What fails of `check --write`.
+fn failures(environment: &[(String, String)]) -> Vec<Value> {
+    let (exit, stdout, stderr) = run(environment, &["check", "--write", "--json"], b"");
+    let findings = stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let failures: Vec<_> = findings.filter(|finding| finding["status"] == "FAIL").collect();
+    assert_eq!(exit, Some(i32::from(!failures.is_empty())), "{stdout}{stderr}");
+    failures
+}
+
+#[tokio::test]
+async fn after_the_initialdata_no_further_step_is_needed_and_each_of_its_rights_is() {
+    let server = Server::rt().await;
+    let rt = server.rt_server().await;
+    let scene = AmqpScene::at(&setting("RELAY_LAB_AMQP_URL"), "fresh-rt").await;
+    let mut environment = scene.environment();
+    environment.extend([
+        ("RTIR_URL", rt.url.clone()),
+        ("RTIR_USERNAME", USER.to_owned()),
+        ("RTIR_PASSWORD", server.setting("RELAY_LAB_RT_PASSWORD").await),
+    ]);
+    let environment: Vec<_> = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    assert_eq!(failures(&environment), [Value::Null; 0]);
+
+    for right in ["SeeQueue", "CreateTicket", "ShowTicket", "ModifyTicket", "SeeCustomField", "ModifyCustomField"] {
+        if right.ends_with("CustomField") {
+            rt.admin(&["revoke-field", USER, right]);
+        } else {
+            rt.admin(&["revoke", USER, right, RT_QUEUE]);
+        }
+        let failures_without = failures(&environment);
+        let names_it = |failure: &Value| failure["cure"].as_str().unwrap().contains(right);
+        assert!(!failures_without.is_empty(), "{right} is not needed");
+        assert!(failures_without.iter().all(names_it), "without {right}: {failures_without:#?}");
+        // What is missing is added; what is there stays.
+        server.load(INITIALDATA, &[]).await.unwrap();
+    }
+    assert_eq!(failures(&environment), [Value::Null; 0]);
+
+    let queue = rt.queue(RT_QUEUE).get("queue/Incident%20Reports").await;
+    let fields = queue["TicketCustomFields"].as_array().unwrap();
+    assert_eq!(fields.iter().filter(|field| field["name"] == "Alert ID").count(), 1, "{queue}");
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn what_the_initialdata_cannot_do_it_says() {
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let empty = empty.path().to_str().unwrap();
+    let another = ("RTIR_USERNAME", "another");
+    for (environment, says) in [
+        (&[("RTIR_QUEUE", "Incidents Report")][..], "There is no queue Incidents Report"),
+        (&[another, ("RTIR_PASSWORD_FILE", "")], "Set RTIR_PASSWORD_FILE"),
+        (&[another, ("RTIR_PASSWORD_FILE", "/nowhere")], "/nowhere: No such file"),
+        (&[another, ("RTIR_PASSWORD_FILE", empty)], "There is no password in"),
+    ] {
+        let said = Server::shared_rt().load(INITIALDATA, environment).await.unwrap_err();
+        assert!(said.contains(says), "{said}");
+    }
+}

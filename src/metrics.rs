@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
@@ -81,6 +81,12 @@ impl Default for Metrics {
         let mut names = Names(Registry::with_prefix("rtir_relay"));
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         names.0.register("build", "The version that runs", version);
+        let started = ConstGauge::new(Timestamp::now().as_second());
+        names.0.register(
+            "start_time_seconds",
+            "When it started, in seconds since 1970; another value is a restart",
+            started,
+        );
         let rt_request = Family::new_with_constructor((|| Histogram::new(REQUEST_BUCKETS)) as fn() -> Histogram);
         let metrics = Self {
             alerts_received: names.add("alerts_received", "Alerts taken from the broker", Family::default()),

@@ -171,6 +171,15 @@ async fn the_metrics_are_those_that_readme_names() {
 }
 
 #[tokio::test]
+async fn a_relay_says_when_it_started() {
+    let now = || u64::try_from(jiff::Timestamp::now().as_second()).unwrap();
+    let before = now();
+    let (_service, _, address) = served().await;
+    let started = Scraped::from(address).await.count("start_time_seconds");
+    assert!((before..=now()).contains(&started), "{started}");
+}
+
+#[tokio::test]
 async fn every_label_is_a_word_that_readme_names() {
     let (service, _, address) = served().await;
     service.relay().check_credentials().await.unwrap();

@@ -91,7 +91,8 @@ async fn a_notify_socket_that_is_gone_stops_no_relay() {
     assert_eq!(relay.terminate().await.0.code(), Some(0));
 }
 
-fn deployed(name: &str) -> String {
+/// A file of `deploy`.
+pub fn deployed(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

@@ -17,6 +17,7 @@ mod handle;
 mod health;
 mod letter;
 mod mapping;
+mod monitored;
 mod properties;
 mod rt_client;
 mod schema;

@@ -1,6 +1,6 @@
 # One word for each job; README and CONTRIBUTING explain them. All of them install what they need (Debian, Ubuntu).
 SHELL := /bin/bash
-.PHONY: demo test test-offline test-live faults fuzz lint tools deploy-check publishers-test figures
+.PHONY: demo test test-offline test-live test-rabbitmq-4 faults fuzz lint tools deploy-check publishers-test figures
 
 # Shows the relay at work on a real RabbitMQ and a real RT. KEEP=1 leaves it up.
 demo:
@@ -18,6 +18,14 @@ test-live:
 	@tests/servers/install postgresql rt5-db-postgresql
 	cargo test --locked --test live --no-run
 	tests/servers/with-servers cargo test --locked --test live -- --test-threads 4
+
+# The live tests on the RabbitMQ 4 of Debian 13, in a root directory of its own.
+RABBITMQ_4 := target/debian-trixie-rabbitmq
+test-rabbitmq-4:
+	@tests/servers/install postgresql rt5-db-postgresql
+	@tests/servers/debian-root $(RABBITMQ_4) trixie rabbitmq-server
+	cargo test --locked --test live --no-run
+	RELAY_LAB_RABBITMQ_ROOT=$(RABBITMQ_4) tests/servers/with-servers cargo test --locked --test live -- --test-threads 4
 
 # The faults in their long form, 20 minutes, with a table; ONLY=word: those whose name has it.
 faults:

@@ -28,6 +28,12 @@ pub fn management_url_of(name: &str) -> String {
     url.into()
 }
 
+/// Whether the shared broker is older than RabbitMQ 4, which reads some delivery limits in another way.
+pub async fn before_4() -> bool {
+    let overview: Value = serde_json::from_str(&call(Method::GET, "overview", &Value::Null).await).unwrap();
+    overview["rabbitmq_version"].as_str().unwrap().starts_with("3.")
+}
+
 /// Makes or changes a user.
 pub async fn set_user(name: &str, tags: &str) {
     call(Method::PUT, &format!("users/{name}"), &json!({ "password": PASSWORD, "tags": tags })).await;

@@ -1,6 +1,7 @@
 # One word for each job; README and CONTRIBUTING explain them. All of them install what they need (Debian, Ubuntu).
 SHELL := /bin/bash
-.PHONY: demo test test-offline test-live test-rabbitmq-4 faults fuzz lint tools deploy-check publishers-test figures
+.PHONY: demo test test-offline test-live test-rabbitmq-4 faults fuzz lint tools deploy-check publishers-test \
+	sbom figures
 
 # Shows the relay at work on a real RabbitMQ and a real RT. KEEP=1 leaves it up.
 demo:
@@ -68,6 +69,10 @@ deploy-check:
 # Each example of deploy/publishers against a real broker.
 publishers-test:
 	@deploy/publishers/test
+
+# What the program is made of, by Cargo.lock, as CycloneDX: target/rtir-relay.cdx.json.
+sbom:
+	@deploy/sbom
 
 # Measures size and speed; takes a release build and a few minutes.
 figures:

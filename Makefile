@@ -1,7 +1,7 @@
 # One word for each job; README and CONTRIBUTING explain them. All of them install what they need (Debian, Ubuntu).
 SHELL := /bin/bash
 .PHONY: demo test test-offline test-live test-rabbitmq-4 faults fuzz lint tools deploy-check publishers-test \
-	sbom figures
+	deb deb-test sbom figures
 
 # Shows the relay at work on a real RabbitMQ and a real RT. KEEP=1 leaves it up.
 demo:
@@ -69,6 +69,14 @@ deploy-check:
 # Each example of deploy/publishers against a real broker.
 publishers-test:
 	@deploy/publishers/test
+
+# The Debian package: target/debian/rtir-relay_VERSION-1_ARCHITECTURE.deb.
+deb:
+	@deploy/debian/build
+
+# Builds it, and installs, upgrades, removes and purges it in a root directory of its own.
+deb-test:
+	@deploy/debian/test
 
 # What the program is made of, by Cargo.lock, as CycloneDX: target/rtir-relay.cdx.json.
 sbom:

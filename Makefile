@@ -1,7 +1,7 @@
 # One word for each job; README and CONTRIBUTING explain them. All of them install what they need (Debian, Ubuntu).
 SHELL := /bin/bash
-.PHONY: demo test test-offline test-live test-rabbitmq-4 faults fuzz lint tools deploy-check publishers-test \
-	deb deb-test sbom figures
+.PHONY: demo test test-offline test-live test-rabbitmq-4 faults fuzz lint tools deploy-check compose-test \
+	publishers-test deb deb-test sbom figures
 
 # Shows the relay at work on a real RabbitMQ and a real RT. KEEP=1 leaves it up.
 demo:
@@ -65,6 +65,10 @@ tools:
 # What is in deploy/, by the tools of those it is for: systemd, Kubernetes, ...
 deploy-check:
 	@deploy/check
+
+# docker-compose.yml from nothing to nothing, in Docker, as root; COMPOSE=docker-compose: by that one.
+compose-test:
+	@tests/compose/run
 
 # Each example of deploy/publishers against a real broker.
 publishers-test:

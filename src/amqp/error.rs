@@ -70,7 +70,7 @@ impl Error {
         Some(error)
     }
 
-    fn is_soft(&self, wanted: &AMQPSoftError) -> bool {
+    pub(super) fn is_soft(&self, wanted: &AMQPSoftError) -> bool {
         self.protocol().is_some_and(|error| matches!(error.kind(), AMQPErrorKind::Soft(soft) if soft == wanted))
     }
 

@@ -1,6 +1,7 @@
 //! The way to a server: its name, its port, its certificate, and what an error on the way means. Knows neither RT nor
 //! the broker, which name the settings that mend it.
 
+pub mod http;
 pub mod tls;
 
 use std::net::SocketAddr;

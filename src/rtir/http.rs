@@ -1,20 +1,16 @@
 //! One HTTP exchange with RT: bounded in time and size, no redirect followed, nothing secret in an error.
 
-use std::time::Duration;
-
 use reqwest::header::CONNECTION;
 use reqwest::tls::TlsInfo;
-use reqwest::{Certificate, Proxy, RequestBuilder, Response, redirect};
+use reqwest::{Proxy, RequestBuilder, Response};
 use secrecy::ExposeSecret;
 
 use super::answer::Answer;
 use super::error::{Error, Obstacle, Operation};
 use crate::config::Rtir;
 use crate::outcome::Diagnosis;
+use crate::reach::http::{self, MAX_ANSWER_BYTES};
 use crate::reach::{cause, tls};
-
-/// No answer of RT that the relay reads is larger.
-const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// The HTTP client cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -39,23 +35,10 @@ impl BuildError {
 
 /// The HTTP client that all workers share.
 pub(super) fn build(settings: &Rtir) -> Result<reqwest::Client, BuildError> {
-    let mut builder = reqwest::Client::builder()
-        // Not a browser's: RT answers those with its login page.
-        .user_agent(concat!("rtir-relay/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .tls_info(true)
-        .timeout(settings.timeout)
-        .connect_timeout(settings.timeout.min(Duration::from_secs(10)));
+    let mut builder =
+        http::builder(settings.timeout, settings.ca_file.as_deref()).map_err(BuildError::CaFile)?.tls_info(true);
     if !settings.keep_alive {
         builder = builder.pool_max_idle_per_host(0);
-    }
-    if let Some(path) = &settings.ca_file {
-        let pem = std::fs::read(path).map_err(|error| BuildError::CaFile(error.to_string()))?;
-        let certificates = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-        if certificates.is_empty() {
-            return Err(BuildError::CaFile(format!("{} holds no PEM certificate", path.display())));
-        }
-        builder = builder.tls_certs_merge(certificates);
     }
     if let Some(proxy) = &settings.proxy {
         let url = proxy.read().map_err(|_| BuildError::Proxy)?;

@@ -6,16 +6,19 @@ mod certificate;
 mod queues;
 mod rtir;
 mod test_ticket;
+mod trax;
 
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use crate::config::{Amqp, Config, Rtir};
+use crate::config::{Amqp, Config, Rtir, Trax};
 use crate::mapping::Rules;
 use crate::metrics::Metrics;
 use crate::outcome::Diagnosis;
 use crate::rtir::Client;
+use crate::trax::HandOver;
+use test_ticket::TestTicket;
 
 /// A part of the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +89,24 @@ pub enum Step {
     TestFind,
     /// Commenting on it.
     TestComment,
+    /// Seeing that comment.
+    TestSeeComment,
+    /// Marking it as handed over.
+    TestReported,
     /// Resolving it.
     TestResolve,
+    /// The postbox's name and port.
+    TraxAddress,
+    /// The postbox's certificate.
+    TraxTls,
+    /// That the postbox answers the token.
+    TraxPostbox,
+    /// The right to hand over alone.
+    TraxLease,
+    /// The custom fields by which tickets are found.
+    TraxField,
+    /// The tickets that are to be handed over.
+    TraxTickets,
 }
 
 impl Step {
@@ -127,7 +146,15 @@ impl Step {
             Self::TestCreate => "test ticket: create",
             Self::TestFind => "test ticket: find",
             Self::TestComment => "test ticket: comment",
+            Self::TestSeeComment => "test ticket: see comment",
+            Self::TestReported => "test ticket: Reported",
             Self::TestResolve => "test ticket: resolve",
+            Self::TraxAddress => "trax address",
+            Self::TraxTls => "trax TLS",
+            Self::TraxPostbox => "trax postbox",
+            Self::TraxLease => "trax lease",
+            Self::TraxField => "RT field for trax",
+            Self::TraxTickets => "tickets for trax",
         }
     }
 }
@@ -212,6 +239,7 @@ pub struct Walk {
     rtir: Arc<Rtir>,
     rules: Rules,
     client: Client,
+    hand_over: Option<(Arc<Trax>, HandOver)>,
 }
 
 impl Walk {
@@ -222,8 +250,14 @@ impl Walk {
     pub fn new(config: Config) -> Result<Self, Diagnosis> {
         let rtir = Arc::new(config.rtir);
         let metrics = Arc::new(Metrics::default());
-        let client = Client::new(Arc::clone(&rtir), metrics).map_err(|error| error.diagnosis())?;
-        Ok(Self { amqp: Arc::new(config.amqp), rtir, rules: config.rules, client })
+        let client = Client::new(Arc::clone(&rtir), Arc::clone(&metrics)).map_err(|error| error.diagnosis())?;
+        let hand_over = config.trax.map(|trax| {
+            let trax = Arc::new(trax);
+            let hand_over = HandOver::new(Arc::clone(&trax), &rtir.rt_queue, client.another(), metrics)?;
+            Ok((trax, hand_over))
+        });
+        let hand_over = hand_over.transpose()?;
+        Ok(Self { amqp: Arc::new(config.amqp), rtir, rules: config.rules, client, hand_over })
     }
 
     /// What the configuration alone shows.
@@ -239,7 +273,13 @@ impl Walk {
     /// The servers; with `write`, what can only be proven by doing it.
     pub async fn servers(&self, write: bool, findings: &mut Findings<'_>) {
         amqp::walk(&self.amqp, write, findings).await;
-        rtir::walk(&self.rtir, &self.rules, &self.client, write, findings).await;
+        let hand_over = self.hand_over.as_ref().map(|(_, hand_over)| hand_over);
+        let test = write.then_some(TestTicket { rules: &self.rules, hand_over });
+        rtir::walk(&self.rtir, &self.client, test, findings).await;
+        if let Some((settings, hand_over)) = &self.hand_over {
+            trax::walk(settings, &self.amqp, hand_over, findings).await;
+            hand_over.client().log_out().await;
+        }
         self.client.log_out().await;
     }
 }

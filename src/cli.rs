@@ -12,6 +12,7 @@ mod publish;
 mod render;
 mod run;
 mod terminal;
+mod trax;
 
 use std::io::stderr;
 use std::process::ExitCode;
@@ -70,6 +71,8 @@ enum Command {
     Publish(publish::Publish),
     /// List, inspect, mend, replay and discard what could not become a ticket
     DeadLetters(dead_letters::DeadLetters),
+    /// See and drive the hand-over of tickets to TTS trax
+    Trax(trax::Trax),
     /// Ask a running relay whether it is well; for containers
     Healthcheck(healthcheck::Healthcheck),
     /// Print the JSON Schema of an alert
@@ -95,6 +98,7 @@ impl Cli {
             Command::Render(command) => command.execute(&environment),
             Command::Publish(command) => command.execute(&environment),
             Command::DeadLetters(command) => command.execute(&environment),
+            Command::Trax(command) => command.execute(&environment),
             Command::Healthcheck(command) => command.execute(&environment),
             Command::Schema => output::print_json(&alert::schema()),
             Command::Completions(command) => command.execute(),

@@ -6,14 +6,19 @@ mod amqp;
 mod environment;
 mod rtir;
 mod secret;
+mod trax;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use url::Url;
 
 pub use amqp::{Amqp, Topology, parse_management_url, parse_uris};
 pub use environment::{Environment, Fault};
 pub use rtir::{Credentials, Rtir};
 pub use secret::{Secret, Unreadable as SecretUnreadable};
+pub use trax::Trax;
 
 use crate::mapping::Rules;
 use crate::retry;
@@ -30,6 +35,8 @@ pub struct Config {
     pub rules: Rules,
     /// `RETRY_*`
     pub retry: retry::Policy,
+    /// `TRAX_*`; absent where tickets are not handed over.
+    pub trax: Option<Trax>,
     /// The rest.
     pub process: Process,
 }
@@ -70,12 +77,9 @@ section! { AlertVars "ALERT_" { namespace } }
 section! { ProcessVars "" { pause_after, shutdown_grace, http_listen } }
 section! { LogVars "" { log, log_format } }
 
-/// The hand-over to TTS trax is not built yet: whoever sets it up is told so.
-const NO_TRAX: (&str, &[&str]) = ("TRAX_", &[]);
-
 /// The prefixes under which every variable has to be ours, with the names known under each.
 const OURS: [(&str, &[&str]); 5] =
-    [amqp::AmqpVars::KNOWN, rtir::RtirVars::KNOWN, RetryVars::KNOWN, AlertVars::KNOWN, NO_TRAX];
+    [amqp::AmqpVars::KNOWN, rtir::RtirVars::KNOWN, RetryVars::KNOWN, AlertVars::KNOWN, trax::TraxVars::KNOWN];
 
 impl Config {
     /// Everything that `run` needs.
@@ -88,8 +92,10 @@ impl Config {
         let rtir = Rtir::read(environment, &mut faults);
         let rules = read_rules(environment, &mut faults);
         let retry = read_retry(environment, &mut faults);
+        let trax = Trax::read(environment, &mut faults);
         let process = read_process(environment, &mut faults);
-        let config = || Some(Self { amqp: amqp?, rtir: rtir?, rules: rules?, retry: retry?, process: process? });
+        let config =
+            || Some(Self { amqp: amqp?, rtir: rtir?, rules: rules?, retry: retry?, trax: trax?, process: process? });
         faults.or(config())
     }
 
@@ -101,6 +107,19 @@ impl Config {
         let mut faults = common_faults(environment);
         let rules = read_rules(environment, &mut faults);
         faults.or(rules)
+    }
+
+    /// What `render --trax` needs: what decides a ticket, where RT's pages are, and the file that says what is handed
+    /// over of one.
+    ///
+    /// # Errors
+    /// All faults of the environment that concern it.
+    pub fn load_rules_of_hand_over(environment: &Environment) -> Result<(Rules, Url, Option<PathBuf>), Vec<Fault>> {
+        let mut faults = common_faults(environment);
+        let rules = read_rules(environment, &mut faults);
+        let url = rtir::read_url(environment, &mut faults);
+        let attributes_file = trax::read_attributes_file(environment, &mut faults);
+        faults.or(rules.zip(url).map(|(rules, url)| (rules, url, attributes_file)))
     }
 
     /// What `publish` needs: the broker.

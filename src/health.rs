@@ -14,6 +14,15 @@ use tokio::net::TcpListener;
 
 use crate::metrics::{self, Now};
 use crate::relay::{Outage, Service, State};
+use crate::trax;
+
+/// What is spoken for.
+pub struct Health {
+    /// The relay.
+    pub relay: Arc<Service>,
+    /// The hand-over, if there is one.
+    pub trax: Option<Arc<trax::Service>>,
+}
 
 /// The body of `/readyz`.
 #[derive(Serialize)]
@@ -23,6 +32,18 @@ struct Ready {
     rt: Condition,
     dead_letters: Condition,
     in_flight: usize,
+    /// Absent where tickets are not handed over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trax: Option<HandOver>,
+}
+
+/// How the hand-over is.
+#[derive(Serialize)]
+struct HandOver {
+    #[serde(flatten)]
+    condition: Condition,
+    /// How many tickets are to be handed over, as this relay saw last.
+    pending: usize,
 }
 
 #[derive(Serialize)]
@@ -50,22 +71,22 @@ impl From<Option<&Outage>> for Condition {
     }
 }
 
-/// Answers on `listener` for `service`, until dropped.
+/// Answers on `listener` for the relay, until dropped.
 ///
 /// # Errors
 /// As axum's: none.
-pub async fn serve(listener: TcpListener, service: Arc<Service>) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, health: Health) -> std::io::Result<()> {
     let router = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(exposition))
-        .with_state(service);
+        .with_state(Arc::new(health));
     axum::serve(listener, router).await
 }
 
 /// Whether the loop turns.
-async fn livez(extract::State(service): extract::State<Arc<Service>>) -> (StatusCode, String) {
-    let status = service.status();
+async fn livez(extract::State(health): extract::State<Arc<Health>>) -> (StatusCode, String) {
+    let status = health.relay.status();
     if status.is_alive() {
         (StatusCode::OK, "alive\n".to_owned())
     } else {
@@ -75,14 +96,18 @@ async fn livez(extract::State(service): extract::State<Arc<Service>>) -> (Status
 }
 
 /// Whether alerts are taken care of, and how RT, the broker and the dead letters are.
-async fn readyz(extract::State(service): extract::State<Arc<Service>>) -> Response {
+async fn readyz(extract::State(health): extract::State<Arc<Health>>) -> Response {
+    let service = &health.relay;
     let status = service.status();
+    let hand_over =
+        |trax: &Arc<trax::Service>| HandOver { condition: trax.outage().as_ref().into(), pending: trax.pending() };
     let body = Ready {
         state: status.state().as_str(),
         broker: BrokerCondition { connected: status.is_broker_connected() },
         rt: service.relay().condition().outage().into(),
         dead_letters: service.dead_letter_outage().as_ref().into(),
         in_flight: service.relay().in_flight(),
+        trax: health.trax.as_ref().map(hand_over),
     };
     let http_status = if status.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     match serde_json::to_string(&body) {
@@ -91,8 +116,10 @@ async fn readyz(extract::State(service): extract::State<Arc<Service>>) -> Respon
     }
 }
 
-async fn exposition(extract::State(service): extract::State<Arc<Service>>) -> Response {
+async fn exposition(extract::State(health): extract::State<Arc<Health>>) -> Response {
+    let service = &health.relay;
     let (status, relay) = (service.status(), service.relay());
+    let trax = health.trax.as_ref();
     let now = Now {
         in_flight: relay.in_flight(),
         concurrency_limit: relay.concurrency_limit(),
@@ -100,6 +127,8 @@ async fn exposition(extract::State(service): extract::State<Arc<Service>>) -> Re
         dead_letters_down: service.dead_letter_outage().is_some(),
         paused: matches!(status.state(), State::Paused(_)),
         broker_connected: status.is_broker_connected(),
+        trax_pending: trax.map_or(0, |trax| trax.pending()),
+        trax_down: trax.is_some_and(|trax| trax.outage().is_some()),
     };
     match service.metrics().encode(now) {
         Ok(text) => ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response(),

@@ -17,6 +17,7 @@
 //! | [`rtir`] | RT over HTTP: look, find, create, verify |
 //! | [`amqp`] | RabbitMQ: consume, publish, dead-letter, look at dead letters |
 //! | [`relay`] | an alert to its fate, and the loop around it |
+//! | [`trax`] | tickets of high severity handed over to the ISMS |
 //! | [`check`] | the whole way, step by step, each with what mends it |
 //! | [`health`] | what the relay says of itself over HTTP |
 //! | [`notify`] | what systemd is told of the relay |
@@ -43,3 +44,4 @@ pub mod rtir;
 pub mod shutdown;
 pub mod telemetry;
 pub mod ticket;
+pub mod trax;

@@ -16,7 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
 use crate::alert::AlertType;
-use crate::outcome::{PausedBy, Reason, Settled};
+use crate::outcome::{PausedBy, Posted, Reason, Settled};
 
 /// The media type of [`Metrics::encode`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -44,6 +44,7 @@ pub struct Metrics {
     doubles_unmerged: Counter,
     ids_reused: Counter,
     second_looks: Counter,
+    trax_records: Family<Labels<1>, Counter>,
     gauges: Gauges,
 }
 
@@ -63,6 +64,10 @@ pub struct Now {
     pub paused: bool,
     /// Whether there is a connection to consume from.
     pub broker_connected: bool,
+    /// How many tickets are to be handed over to trax, as of the last time this relay looked.
+    pub trax_pending: usize,
+    /// Whether tickets wait for trax.
+    pub trax_down: bool,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +78,8 @@ struct Gauges {
     dead_letters_down: Gauge,
     paused: Gauge,
     broker_connected: Gauge,
+    trax_pending: Gauge,
+    trax_down: Gauge,
 }
 
 impl Default for Metrics {
@@ -119,6 +126,7 @@ impl Default for Metrics {
                 "Tickets looked at again because an earlier one may have appeared late",
                 Counter::default(),
             ),
+            trax_records: names.add("trax_records", "Records posted to trax", Family::default()),
             gauges: Gauges {
                 in_flight: names.add("in_flight", "Alerts being worked on or waiting", Gauge::default()),
                 concurrency_limit: names.add(
@@ -134,6 +142,12 @@ impl Default for Metrics {
                 ),
                 paused: names.add("paused", "Whether alerts were given back for a while", Gauge::default()),
                 broker_connected: names.add("broker_connected", "Whether the broker is connected", Gauge::default()),
+                trax_pending: names.add(
+                    "trax_pending",
+                    "Tickets to be handed over to trax, those that it refused too",
+                    Gauge::default(),
+                ),
+                trax_down: names.add("trax_down", "Whether tickets wait for trax", Gauge::default()),
             },
             registry: names.0,
         };
@@ -205,6 +219,11 @@ impl Metrics {
         self.second_looks.inc();
     }
 
+    /// A record was posted to trax.
+    pub fn posted(&self, posted: Posted) {
+        self.trax_records.get_or_create(&[("outcome", posted.as_str())]).inc();
+    }
+
     /// All of them as OpenMetrics text.
     ///
     /// # Errors
@@ -226,6 +245,9 @@ impl Metrics {
         for reason in Reason::ALL {
             drop(self.dead_letters.get_or_create(&[("reason", reason.as_str())]));
         }
+        for posted in Posted::ALL {
+            drop(self.trax_records.get_or_create(&[("outcome", posted.as_str())]));
+        }
         for by in PausedBy::ALL {
             drop(self.paused_seconds.get_or_create(&[("cause", by.as_str())]));
         }
@@ -241,6 +263,8 @@ impl Gauges {
         self.dead_letters_down.set(now.dead_letters_down.into());
         self.paused.set(now.paused.into());
         self.broker_connected.set(now.broker_connected.into());
+        self.trax_pending.set(whole(now.trax_pending));
+        self.trax_down.set(now.trax_down.into());
     }
 }
 

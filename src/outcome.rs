@@ -100,6 +100,31 @@ impl PausedBy {
     }
 }
 
+/// What became of a record that was posted to trax.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Posted {
+    /// Trax has it.
+    Taken,
+    /// Trax does not take it as it is.
+    Refused,
+    /// Trax did not say: it is posted again.
+    Failed,
+}
+
+impl Posted {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Taken, Self::Refused, Self::Failed];
+
+    /// The word for metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The rule by which an alert makes no ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {

@@ -1,4 +1,5 @@
-//! RT over HTTP, REST 2.0: what it takes to make exactly one ticket. Knows nothing of alerts and of AMQP.
+//! RT over HTTP, REST 2.0: what it takes to make exactly one ticket, and to find those that are handed on. Knows
+//! nothing of alerts and of AMQP.
 //!
 //! [`Client`] has one method for each step of the protocol; [`Answer`] says what RT's answer to it means;
 //! [`Error::class`] is the one place that decides what an error means for the ticket it happened to.
@@ -8,6 +9,7 @@ mod client;
 mod diagnosis;
 mod error;
 mod http;
+mod select;
 mod session;
 mod survey;
 mod wire;
@@ -17,5 +19,6 @@ pub use client::{Client, Found, Kept};
 pub use diagnosis::REACH;
 pub use error::{Error, Flaw, Obstacle, Operation, QueueFlaw};
 pub use http::BuildError;
+pub use select::{Listed, Shown, Transaction, page_of};
 pub use survey::{Lifecycle, Reached, Surveyed, Way};
-pub use wire::{RtQueue, Ticket, create_ticket};
+pub use wire::{RtQueue, Ticket, create_ticket, query_of_queue};

@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 /// The custom field that carries the alert key on every ticket.
 pub const ALERT_ID_FIELD: &str = "Alert ID";
 
+/// The custom field that says when a ticket was handed over to trax; empty until then.
+pub const REPORTED_FIELD: &str = "Reported";
+
 /// A ticket that RT is asked to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTicket {
@@ -113,9 +116,19 @@ impl AlertKey {
         (Self::hashed(&id), format!("the SHA-256 of {what}, which RT's search would not find safely as given"))
     }
 
+    /// The key that a ticket shows; `None` if it is none, as where a person wrote it.
+    pub fn shown(value: &str) -> Option<Self> {
+        Self::is_safe(value).then(|| Self(value.to_owned()))
+    }
+
     fn is_plain(id: &str) -> bool {
+        Self::is_safe(id) && !id.starts_with(Self::HASHED)
+    }
+
+    /// Whether RT's search finds it, and nothing else.
+    fn is_safe(text: &str) -> bool {
         let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-        (1..=Self::MAX_BYTES).contains(&id.len()) && id.bytes().all(safe) && !id.starts_with(Self::HASHED)
+        (1..=Self::MAX_BYTES).contains(&text.len()) && text.bytes().all(safe)
     }
 
     fn hashed(id: &str) -> Self {

@@ -7,6 +7,9 @@
 #   RTIR_USERNAME        the service user (rtir-relay)
 #   RTIR_PASSWORD_FILE   file with that user's password; needed where the user is
 #                        not there yet. Not in this file, of which RT keeps a copy
+# and, where the relay hands tickets over to TTS trax,
+#   TRAX=1               add the field Reported and what it takes besides
+#   TRAX_RELEASE_FIELD   name of a field to add, by which people release tickets
 use strict;
 use warnings;
 
@@ -20,7 +23,25 @@ my @fields = (
     },
 );
 my @rights_on_queue = qw(SeeQueue CreateTicket ShowTicket ModifyTicket);
-my @rights_on_field = qw(SeeCustomField ModifyCustomField);
+if ( $ENV{TRAX} ) {
+    push @fields,
+        {   Name        => 'Reported',
+            Type        => 'DateTime',
+            MaxValues   => 1,
+            Description => 'When the ticket was handed over to trax. Emptied, it is handed over once more',
+        };
+    # By its own comment the relay knows a ticket that trax has refused.
+    push @rights_on_queue, qw(ShowTicketComments);
+    push @fields,
+        {   Name        => $ENV{TRAX_RELEASE_FIELD},
+            Type        => 'SelectSingle',
+            Values      => [ { Name => 'yes' } ],
+            Description => 'Set it to hand the ticket over to trax',
+            Rights      => ['SeeCustomField'],
+        }
+        if $ENV{TRAX_RELEASE_FIELD};
+}
+my @rights_on_field = qw(SeeCustomField ModifyCustomField);    # unless it has Rights
 
 # Where people may move or merge those tickets to: the relay has to find them there.
 # An RT has some of these queues: RTIR 4 the last, later ones the one before.
@@ -74,12 +95,18 @@ my $user = sub {
 
 my $field = sub {
     my ( $queue, %field ) = @_;
+    my $values = delete $field{Values} || [];
+    delete $field{Rights};
     my $type  = 'RT::Queue-RT::Ticket';
     my $field = RT::CustomField->new( RT->SystemUser );
     $field->LoadByName( Name => $field{Name}, LookupType => $type );
     unless ( $field->id ) {
         my ( $ok, $message ) = $field->Create( %field, LookupType => $type );
         die "The custom field $field{Name} is not made: $message\n" unless $ok;
+        for my $value (@$values) {
+            ( $ok, $message ) = $field->AddValue(%$value);
+            die "The value $value->{Name} of $field{Name} is not made: $message\n" unless $ok;
+        }
     }
     unless ( $field->IsGlobal || $field->IsAdded( $queue->id ) ) {
         my ( $ok, $message ) = $field->AddToObject($queue);
@@ -95,7 +122,7 @@ our @Initial = (
         die "There is no queue $queue_name\n" unless $reports->id;
         my $relay = $user->();
         $grant->( $relay, $reports, @rights_on_queue );
-        $grant->( $relay, $field->( $reports, %$_ ), @rights_on_field ) for @fields;
+        $grant->( $relay, $field->( $reports, %$_ ), @{ $_->{Rights} || \@rights_on_field } ) for @fields;
         $grant->( $relay, $_, @rights_on_elsewhere ) for grep { $_->id } map { $queue->($_) } @elsewhere;
     },
 );

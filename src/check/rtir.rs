@@ -5,9 +5,9 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use super::certificate::{self, judge_handshake};
-use super::{Findings, Step, Verdict, reached, test_ticket};
+use super::test_ticket::TestTicket;
+use super::{Findings, Step, Verdict, reached};
 use crate::config::Rtir;
-use crate::mapping::Rules;
 use crate::outcome::{Diagnosis, Trouble};
 use crate::reach::{self, tls};
 use crate::rtir::{Client, Error, Lifecycle, QueueFlaw, REACH, Reached, Surveyed, Way};
@@ -21,7 +21,7 @@ const STEP_BEFORE_FAILED: &str = "a step before it failed";
 const MAX_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 /// From RT's name to the rights of the service user.
-pub(super) async fn walk(settings: &Rtir, rules: &Rules, client: &Client, write: bool, findings: &mut Findings<'_>) {
+pub(super) async fn walk(settings: &Rtir, client: &Client, test: Option<TestTicket<'_>>, findings: &mut Findings<'_>) {
     if !reach(settings, client, findings).await {
         return findings.skip(&IN_RT, "RT was not reached");
     }
@@ -45,16 +45,19 @@ pub(super) async fn walk(settings: &Rtir, rules: &Rules, client: &Client, write:
     };
     findings.well(Step::RtQueue, format!("{:?}: visible, enabled, takes tickets", rt_queue.as_str()));
     findings.add(Step::RtStartStatus, &start_status(&lifecycle, rt_queue));
-    match (field_flaw, write) {
-        (Some(flaw), _) => {
+    match (field_flaw, test) {
+        (Some(flaw), test) => {
             findings.fail(Step::RtField, flaw.diagnosis("tickets would not be found again".to_owned()));
-            findings.skip(if write { &test_ticket::STEPS } else { &IN_RT[5..] }, STEP_BEFORE_FAILED);
+            match test {
+                Some(test) => findings.skip(&test.steps(), STEP_BEFORE_FAILED),
+                None => findings.skip(&IN_RT[5..], STEP_BEFORE_FAILED),
+            }
         }
-        (None, true) => {
+        (None, Some(test)) => {
             findings.well(Step::RtField, "on the RT queue, visible");
-            test_ticket::walk(rules, client, findings).await;
+            test.walk(client, findings).await;
         }
-        (None, false) => {
+        (None, None) => {
             findings.well(Step::RtField, "on the RT queue, visible");
             what_reading_cannot(client, findings).await;
         }

@@ -2,33 +2,55 @@
 
 use jiff::Timestamp;
 
-use super::{Findings, Step};
+use super::{Findings, Step, trax};
 use crate::mapping::Rules;
 use crate::outcome::Diagnosis;
 use crate::rtir::{Client, Error};
 use crate::ticket::{AlertKey, NewTicket, Subject, TicketId};
+use crate::trax::HandOver;
 
-/// What it takes.
-pub(super) const STEPS: [Step; 4] = [Step::TestCreate, Step::TestFind, Step::TestComment, Step::TestResolve];
+/// What is to be proven by it.
+#[derive(Clone, Copy)]
+pub(super) struct TestTicket<'a> {
+    pub rules: &'a Rules,
+    /// Whether tickets are handed over to trax, too.
+    pub hand_over: Option<&'a HandOver>,
+}
 
-/// Makes the ticket, and leaves it resolved.
-pub(super) async fn walk(rules: &Rules, client: &Client, findings: &mut Findings<'_>) {
-    let ticket = new_ticket(rules);
-    let id = match client.create(&ticket).await {
-        Ok(id) => id,
-        Err(error) => {
-            findings.fail(Step::TestCreate, error.diagnosis());
-            return findings.skip(&STEPS[1..], "there is no ticket");
+impl TestTicket<'_> {
+    /// What it takes.
+    pub(super) fn steps(self) -> Vec<Step> {
+        let mut steps = vec![Step::TestCreate, Step::TestFind, Step::TestComment];
+        if self.hand_over.is_some() {
+            steps.extend([Step::TestSeeComment, Step::TestReported]);
         }
-    };
-    findings.well(Step::TestCreate, format!("ticket {id}, {:?}", ticket.subject.as_str()));
-    let found = client.verify(id, &ticket.key).await.map(drop);
-    tell(findings, Step::TestFind, found, format!("by its key {}", ticket.key));
-    let commented = client.comment(id, "A test of `rtir-relay check --write`.").await;
-    tell(findings, Step::TestComment, commented, "without mail to requestors".to_owned());
-    match client.resolve(id).await {
-        Ok(()) => findings.well(Step::TestResolve, format!("ticket {id} is closed")),
-        Err(error) => findings.fail(Step::TestResolve, left_open(id, &error)),
+        steps.push(Step::TestResolve);
+        steps
+    }
+
+    /// Makes the ticket, and leaves it resolved.
+    pub(super) async fn walk(self, client: &Client, findings: &mut Findings<'_>) {
+        let ticket = new_ticket(self.rules);
+        let id = match client.create(&ticket).await {
+            Ok(id) => id,
+            Err(error) => {
+                findings.fail(Step::TestCreate, error.diagnosis());
+                return findings.skip(&self.steps()[1..], "there is no ticket");
+            }
+        };
+        findings.well(Step::TestCreate, format!("ticket {id}, {:?}", ticket.subject.as_str()));
+        let found = client.verify(id, &ticket.key).await.map(drop);
+        tell(findings, Step::TestFind, found, format!("by its key {}", ticket.key));
+        let commented = client.comment(id, "rtir-relay: test", "A test of `rtir-relay check --write`.").await;
+        let is_commented = commented.is_ok();
+        tell(findings, Step::TestComment, commented, "without mail to requestors".to_owned());
+        if let Some(hand_over) = self.hand_over {
+            trax::prove_on(id, is_commented, hand_over, findings).await;
+        }
+        match client.resolve(id).await {
+            Ok(()) => findings.well(Step::TestResolve, format!("ticket {id} is closed")),
+            Err(error) => findings.fail(Step::TestResolve, left_open(id, &error)),
+        }
     }
 }
 

@@ -56,6 +56,11 @@ impl Environment {
         }
     }
 
+    /// Whether any variable of a section is set.
+    pub(super) fn has_any(&self, (prefix, known): (&str, &[&str])) -> bool {
+        known.iter().any(|field| self.variables.contains_key(&format!("{prefix}{}", field.to_uppercase())))
+    }
+
     /// The variables of one prefix. The one place that names envy, which knows only flat structs and no typos, and
     /// for which `LOG` and `log` are one field, given twice.
     pub(super) fn section<T: serde::de::DeserializeOwned>(&self, prefix: &str) -> Option<T> {

@@ -54,31 +54,14 @@ pub enum Credentials {
 impl Rtir {
     /// Whether passwords, sessions and alerts go over a network in plain text.
     pub fn is_readable_on_the_way(&self) -> bool {
-        let local = match self.url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        self.url.scheme() == "http" && !local
+        is_readable_on_the_way(&self.url)
     }
 
     pub(super) fn read(environment: &Environment, faults: &mut Faults) -> Option<Self> {
         let (rt_queue, _) = read_ticket_rules(environment, &mut Faults::default());
         let vars = RtirVars::read(environment);
         let mut values = Values::new("RTIR_", faults);
-        if vars.url.is_none() {
-            values.faults.missing("RTIR_URL", "is required: the base URL of RT, such as https://rt.example.org");
-        }
-        let takes = "http:// or https://, a host, perhaps a path; no user, query or fragment";
-        // The text is not repeated: whoever puts a password into it should not find it in a log.
-        let url = vars.url.and_then(|text| {
-            let url = parse_base_url(&text);
-            if url.is_none() {
-                values.faults.missing("RTIR_URL", &format!("takes {takes}"));
-            }
-            url
-        });
+        let url = read_base_url(vars.url, &mut values);
         let password = values.secret("PASSWORD", vars.password, vars.password_file);
         let token = values.secret("TOKEN", vars.token, vars.token_file);
         let credentials = match (vars.username, password, token) {
@@ -132,6 +115,24 @@ impl Rtir {
     }
 }
 
+/// Whether what is sent to `url` goes over a network in plain text.
+pub(super) fn is_readable_on_the_way(url: &Url) -> bool {
+    let local = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "http" && !local
+}
+
+/// RT's base URL alone, for what asks no server.
+pub(super) fn read_url(environment: &Environment, faults: &mut Faults) -> Option<Url> {
+    let vars = RtirVars::read(environment);
+    let mut values = Values::new("RTIR_", faults);
+    read_base_url(vars.url, &mut values)
+}
+
 /// How long one request may take.
 pub(super) fn read_timeout(environment: &Environment, faults: &mut Faults) -> Option<Duration> {
     let vars = RtirVars::read(environment);
@@ -151,6 +152,21 @@ pub(super) fn read_ticket_rules(
     let fallback =
         values.optional("FALLBACK_REQUESTOR", vars.fallback_requestor, takes, |text| EmailAddress::parse(text).ok());
     (rt_queue, fallback)
+}
+
+fn read_base_url(given: Option<String>, values: &mut Values<'_>) -> Option<Url> {
+    let Some(text) = given else {
+        values.faults.missing("RTIR_URL", "is required: the base URL of RT, such as https://rt.example.org");
+        return None;
+    };
+    // The text is not repeated: whoever puts a password into it should not find it in a log.
+    let url = parse_base_url(&text);
+    if url.is_none() {
+        values
+            .faults
+            .missing("RTIR_URL", "takes http:// or https://, a host, perhaps a path; no user, query or fragment");
+    }
+    url
 }
 
 fn parse_base_url(text: &str) -> Option<Url> {

@@ -28,7 +28,7 @@ pub struct Outage {
 impl Outage {
     /// An outage that begins now, or that of `before` going on with this cause. `who_waits` is logged when the cause
     /// changes.
-    pub(super) fn going_on(before: Option<&Self>, cause: Diagnosis, who_waits: &str) -> Self {
+    pub fn going_on(before: Option<&Self>, cause: Diagnosis, who_waits: &str) -> Self {
         if before.is_none_or(|before| before.cause != cause) {
             warn!("{who_waits} wait: {cause}");
         }

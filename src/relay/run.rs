@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error_span, field, info, warn};
@@ -27,6 +28,8 @@ pub struct Service {
     pub(super) dead_letters: DeadLetters,
     pub(super) letter_state: LetterState,
     broker: Arc<Broker>,
+    other_client: rtir::Client,
+    pub(super) ticket_made: Arc<Notify>,
     prefetch: u16,
     pub(super) retry: Policy,
     grace: Duration,
@@ -40,7 +43,7 @@ impl Service {
     /// # Errors
     /// The configuration cannot work.
     pub fn new(config: Config, stop: CancellationToken) -> Result<Arc<Self>, Diagnosis> {
-        let Config { amqp, rtir, rules, retry, process } = config;
+        let Config { amqp, rtir, rules, retry, process, trax: _ } = config;
         warn_of_plain_http(&rtir);
         let prefetch = u16::try_from(rtir.concurrency * 2).unwrap_or(u16::MAX);
         let concurrency = rtir.concurrency;
@@ -48,6 +51,7 @@ impl Service {
         let client = rtir::Client::new(Arc::new(rtir), Arc::clone(&metrics)).map_err(|error| error.diagnosis())?;
         let broker = Arc::new(Broker::new(Arc::new(amqp)));
         let pause_after = process.pause_after;
+        let other_client = client.another();
         let relay = Relay::new(rules, retry.clone(), pause_after, client, concurrency, Arc::clone(&metrics));
         Ok(Arc::new(Self {
             relay,
@@ -55,6 +59,8 @@ impl Service {
             dead_letters: DeadLetters::new(Arc::clone(&broker)),
             letter_state: LetterState::new(pause_after),
             broker,
+            other_client,
+            ticket_made: Arc::default(),
             prefetch,
             retry,
             grace: process.shutdown_grace,
@@ -98,8 +104,23 @@ impl Service {
     }
 
     /// What it counts.
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// The broker.
+    pub fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
+    /// A client of RT with a session of its own.
+    pub fn another_client(&self) -> rtir::Client {
+        self.other_client.another()
+    }
+
+    /// Rings when an alert has its ticket.
+    pub fn ticket_made(&self) -> &Arc<Notify> {
+        &self.ticket_made
     }
 
     /// Wrong credentials at start are a fault of the configuration; later the alerts wait.

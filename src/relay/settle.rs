@@ -21,7 +21,9 @@ impl Service {
                 if let (Done::Created | Done::Merged, Some(detected_at)) = (how, handled.detected_at) {
                     self.metrics.ticket_made(detected_at);
                 }
-                (Settled::Done(*how), delivery.ack().await)
+                let told = delivery.ack().await;
+                self.ticket_made.notify_one();
+                (Settled::Done(*how), told)
             }
             Fate::Ignored(rule) => {
                 info!(outcome = "ignored", rule = rule.as_str(), "ignored by rule {}", rule.as_str());

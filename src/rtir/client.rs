@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use reqwest::Method;
-use serde::de::IgnoredAny;
 use tracing::{debug, error, info, warn};
 use url::Url;
 
@@ -12,15 +11,15 @@ use super::answer::{Answer, Hit};
 use super::error::{Error, Flaw, Operation};
 use super::http::BuildError;
 use super::session::Session;
-use super::wire::{self, MergeInto, Page, RtQueue, SetKey, Ticket};
+use super::wire::{self, MergeInto, RtQueue, SetKey, Ticket};
 use crate::config::Rtir;
 use crate::metrics::Metrics;
 use crate::ticket::{ALERT_ID_FIELD, AlertKey, NewTicket, TicketId};
 
 /// The most items RT puts on a page.
-const PER_PAGE: usize = 100;
+pub(super) const PER_PAGE: usize = 100;
 /// Keys that differ only in case come in one answer. So many pages of them are read.
-const MAX_PAGES: usize = 100;
+pub(super) const MAX_PAGES: usize = 100;
 
 /// One worker's way to RT, with its own session.
 pub struct Client {
@@ -166,7 +165,7 @@ impl Client {
         let rt_queue = ticket.queue().unwrap_or_default().to_string();
         let queue: Result<RtQueue, _> =
             self.get(operation, self.rest(&["queue", &rt_queue])).await.and_then(|answer| answer.json(operation, 200));
-        if queue.is_ok_and(|queue| queue.has_alert_id()) {
+        if queue.is_ok_and(|queue| queue.has_field(ALERT_ID_FIELD)) {
             return Flaw::FieldNotWritten;
         }
         self.why_no_field().await.unwrap_or(Flaw::FieldNotOnQueue)
@@ -174,11 +173,7 @@ impl Client {
 
     /// Why the RT queue shows no field of the key.
     pub(super) async fn why_no_field(&self) -> Result<Flaw, Error> {
-        let operation = Operation::Read;
-        let named = [wire::Condition { field: "Name", value: ALERT_ID_FIELD }];
-        let fields = self.session.send(operation, Method::POST, self.rest(&["customfields"]), Some(&named)).await?;
-        let fields: Page<IgnoredAny> = fields.json(operation, 200)?;
-        Ok(if fields.items.is_empty() { Flaw::FieldNotVisible } else { Flaw::FieldNotOnQueue })
+        Ok(if self.sees_field(ALERT_ID_FIELD).await? { Flaw::FieldNotOnQueue } else { Flaw::FieldNotVisible })
     }
 
     /// All tickets of exactly this key, and those found by it that show no such field; lowest id first.

@@ -50,6 +50,9 @@ impl Error {
             ),
             Self::Status { operation, answer, .. } => help_with_status(*operation, answer),
             Self::Answer { operation: Operation::Resolve, .. } => (Some(Trouble::MissingPermission), GRANT_MODIFY),
+            Self::Answer { operation: Operation::SetReported, .. } => {
+                (Some(Trouble::MissingPermission), GRANT_REPORTED)
+            }
             Self::Answer { .. } => (
                 Some(Trouble::ProxyOrFirewall),
                 "Check that RTIR_URL leads to RT and not to another site or a login page",
@@ -62,6 +65,9 @@ impl Error {
 }
 
 const GRANT_MODIFY: &str = "Grant the service user ModifyTicket on the RT queue (in RT: Admin > Queues > User Rights)";
+
+const GRANT_REPORTED: &str = "Grant the service user SeeCustomField and ModifyCustomField on the custom field Reported, \
+                              a field of date and time (in RT: Admin > Custom Fields > Reported > User Rights)";
 
 fn help_with_status(operation: Operation, answer: &RtAnswer) -> Help {
     match (operation, answer.http_status) {
@@ -76,6 +82,7 @@ fn help_with_status(operation: Operation, answer: &RtAnswer) -> Help {
              RTIR_QUEUE",
         ),
         (Operation::Comment, 400 | 403) => (Some(Trouble::MissingPermission), GRANT_MODIFY),
+        (Operation::Select, 400) => (None, "Mend TRAX_CONDITION; RT's Query Builder shows the right form"),
         // RT itself refuses no other request so.
         (_, 403) => (
             Some(Trouble::ProxyOrFirewall),

@@ -24,10 +24,18 @@ pub enum Operation {
     SetKey,
     /// Merging a double.
     Merge,
-    /// Commenting on a test ticket.
+    /// Commenting on a ticket.
     Comment,
     /// Resolving a test ticket.
     Resolve,
+    /// Searching for tickets to hand over.
+    Select,
+    /// Reading a ticket's first message.
+    ReadMessage,
+    /// Reading what happened to a ticket.
+    ReadHistory,
+    /// Writing on a ticket that it was handed over.
+    SetReported,
 }
 
 impl Operation {
@@ -43,6 +51,10 @@ impl Operation {
             Self::Merge => "merge",
             Self::Comment => "comment",
             Self::Resolve => "resolve",
+            Self::Select => "select",
+            Self::ReadMessage => "read_message",
+            Self::ReadHistory => "read_history",
+            Self::SetReported => "set_reported",
         }
     }
 
@@ -57,6 +69,10 @@ impl Operation {
             Self::Merge => "merging the double",
             Self::Comment => "commenting on the ticket",
             Self::Resolve => "resolving the ticket",
+            Self::Select => "searching RT for tickets to hand over",
+            Self::ReadMessage => "reading the ticket's first message",
+            Self::ReadHistory => "reading the ticket's history",
+            Self::SetReported => "setting Reported on the ticket",
         }
     }
 }

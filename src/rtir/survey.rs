@@ -6,9 +6,9 @@ use serde::de::IgnoredAny;
 
 use super::client::Client;
 use super::error::{Error, Flaw, Operation};
-use super::wire::{self, Comment, Named, Page, SetStatus, Version};
+use super::wire::{self, Named, Page, SetStatus, Version};
 use crate::reach::tls::Certificate;
-use crate::ticket::TicketId;
+use crate::ticket::{ALERT_ID_FIELD, TicketId};
 
 /// What shows without credentials.
 #[derive(Debug)]
@@ -91,8 +91,16 @@ impl Client {
     /// It would take none, or RT did not answer.
     pub async fn survey(&self) -> Result<Surveyed, Error> {
         let queue = self.queue().await?;
-        let field_flaw = if queue.has_alert_id() { None } else { Some(self.why_no_field().await?) };
+        let field_flaw = if queue.has_field(ALERT_ID_FIELD) { None } else { Some(self.why_no_field().await?) };
         Ok(Surveyed { lifecycle: Lifecycle(queue.lifecycle().to_owned()), field_flaw })
+    }
+
+    /// Whether tickets of the RT queue have a custom field of this name, as far as the service user may see.
+    ///
+    /// # Errors
+    /// It would take no ticket, or RT did not answer.
+    pub async fn survey_field(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.queue().await?.has_field(name))
     }
 
     /// The names of the RT queues that the service user may see.
@@ -116,18 +124,6 @@ impl Client {
         url.query_pairs_mut().append_pair("query", &query).append_pair("per_page", "1");
         let page: Page<IgnoredAny> = self.get(Operation::Find, url).await?.json(Operation::Find, 200)?;
         Ok(!page.items.is_empty())
-    }
-
-    /// Comments on a ticket, which mails no requestor.
-    ///
-    /// # Errors
-    /// RT refuses, or did not answer.
-    pub async fn comment(&self, ticket: TicketId, text: &str) -> Result<(), Error> {
-        let operation = Operation::Comment;
-        let url = self.rest(&["ticket", &ticket.to_string(), "comment"]);
-        let answer = self.session.send(operation, Method::POST, url, Some(&Comment::plain(text))).await?;
-        answer.with_status(operation, 201)?;
-        Ok(())
     }
 
     /// Resolves a ticket. RT answers 200 and a text whatever came of it, so the ticket is read back.

@@ -2,10 +2,11 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::ticket::{ALERT_ID_FIELD, AlertKey, EmailAddress, NewTicket, RtQueueName, TicketId};
+use crate::ticket::{ALERT_ID_FIELD, AlertKey, EmailAddress, NewTicket, REPORTED_FIELD, RtQueueName, TicketId};
 
 /// The body that creates `ticket`. RT takes any key it knows, even `id` and `Creator`: so the keys are fixed here, and
 /// nothing of an alert ever becomes one.
@@ -69,6 +70,27 @@ impl<'a> SetKey<'a> {
     }
 }
 
+/// The body that writes when a ticket was handed over.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SetReported {
+    custom_fields: Reported,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reported {
+    reported: String,
+}
+
+impl SetReported {
+    /// RT takes this form for fields of a date, and of date and time, whatever the user's time zone; in RFC 3339 it
+    /// loses the time of day.
+    pub(super) fn at(time: Timestamp) -> Self {
+        Self { custom_fields: Reported { reported: time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string() } }
+    }
+}
+
 /// The body that merges a ticket into another.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -80,13 +102,14 @@ pub(super) struct MergeInto {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Comment<'a> {
+    subject: &'a str,
     content: &'a str,
     content_type: &'static str,
 }
 
 impl<'a> Comment<'a> {
-    pub(super) fn plain(content: &'a str) -> Self {
-        Self { content, content_type: "text/plain" }
+    pub(super) fn plain(subject: &'a str, content: &'a str) -> Self {
+        Self { subject, content, content_type: "text/plain" }
     }
 }
 
@@ -102,7 +125,7 @@ impl SetStatus {
 }
 
 /// The query that finds the tickets of an RT queue. The name is quoted; its quotes are escaped by backslashes.
-pub(super) fn query_of_queue(rt_queue: &RtQueueName) -> String {
+pub fn query_of_queue(rt_queue: &RtQueueName) -> String {
     format!("Queue = '{}'", rt_queue.as_str().replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
@@ -134,9 +157,9 @@ pub(super) struct Named {
 
 /// One condition of a search for anything but tickets.
 #[derive(Serialize)]
-pub(super) struct Condition {
+pub(super) struct Condition<'a> {
     pub field: &'static str,
-    pub value: &'static str,
+    pub value: &'a str,
 }
 
 /// A ticket as RT shows it: an object, never an array, which serde would take for a struct by the places of its items.
@@ -194,12 +217,48 @@ impl Ticket {
 
     /// What it shows of its key. `CustomFields` is `""` where its queue has no field that the user may see.
     pub(super) fn key(&self) -> ShownKey {
+        self.values_of(ALERT_ID_FIELD).map_or(ShownKey::NoField, ShownKey::Values)
+    }
+
+    /// The values of a custom field; `None` where it shows no such field.
+    pub(super) fn values_of(&self, custom_field: &str) -> Option<Vec<String>> {
+        self.custom_fields().find(|(name, _)| *name == custom_field).map(|(_, values)| values)
+    }
+
+    /// The custom fields it shows, with their values.
+    pub(super) fn custom_fields(&self) -> impl Iterator<Item = (&str, Vec<String>)> {
         let fields = self.field("CustomFields").as_array().map(Vec::as_slice).unwrap_or_default();
-        let Some(field) = fields.iter().find(|field| field["name"] == ALERT_ID_FIELD) else {
-            return ShownKey::NoField;
-        };
-        let values = field["values"].as_array().map(Vec::as_slice).unwrap_or_default();
-        ShownKey::Values(values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect())
+        fields.iter().filter_map(|field| {
+            let values = field["values"].as_array().map(Vec::as_slice).unwrap_or_default();
+            Some((
+                field["name"].as_str()?,
+                values.iter().filter_map(|value| Some(value.as_str()?.to_owned())).collect(),
+            ))
+        })
+    }
+
+    /// Whether it says when it was handed over. RT keeps a date that is emptied over REST as 1970.
+    pub(super) fn is_reported(&self) -> bool {
+        let times = self.values_of(REPORTED_FIELD).unwrap_or_default();
+        times.iter().any(|time| !time.is_empty() && !time.starts_with("1970-"))
+    }
+
+    /// The text in one of its plain fields.
+    pub(super) fn text(&self, field: &str) -> String {
+        self.field(field).as_str().unwrap_or_default().to_owned()
+    }
+
+    /// RT's Priority, a number or the text of one.
+    pub(super) fn priority(&self) -> i64 {
+        let priority = self.field("Priority");
+        priority.as_i64().or_else(|| priority.as_str()?.parse().ok()).unwrap_or_default()
+    }
+
+    /// The e-mail addresses of its Requestors, as far as they have one.
+    pub(super) fn requestors(&self) -> Vec<String> {
+        let people = self.field("Requestor").as_array().map(Vec::as_slice).unwrap_or_default();
+        let addresses = people.iter().filter_map(|person| person["EmailAddress"].as_str());
+        addresses.filter(|address| !address.is_empty()).map(str::to_owned).collect()
     }
 
     fn field(&self, name: &str) -> &Value {
@@ -248,9 +307,9 @@ impl RtQueue {
         self.lifecycle.as_str().unwrap_or_default()
     }
 
-    /// Whether its tickets have the field of the alert key, as far as the user may see.
-    pub(super) fn has_alert_id(&self) -> bool {
+    /// Whether its tickets have a custom field of this name, as far as the user may see.
+    pub(super) fn has_field(&self, name: &str) -> bool {
         let fields = self.ticket_custom_fields.as_array().map(Vec::as_slice).unwrap_or_default();
-        fields.iter().any(|field| field["name"] == ALERT_ID_FIELD)
+        fields.iter().any(|field| field["name"] == name)
     }
 }

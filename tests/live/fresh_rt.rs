@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::support::amqp::AmqpScene;
 use crate::support::lab::setting;
+use crate::support::postbox::Postbox;
 use crate::support::relay_process::run;
 use crate::support::rt::RtServer;
 use crate::support::servers::Server;
@@ -27,41 +28,54 @@ fn granted(rt: &RtServer) -> BTreeSet<(String, String)> {
     serde_json::from_str(&rt.admin(&["rights", USER])).unwrap()
 }
 
-#[tokio::test]
-async fn after_the_initialdata_no_further_step_is_needed_and_each_of_its_rights_is() {
+/// Asserts that with `settings` the relay needs exactly what the initialdata makes of a fresh RT, given `wanted`.
+async fn nothing_else_is_needed(wanted: &[(&str, &str)], settings: Vec<(String, String)>) {
     let server = Server::rt().await;
     let rt = server.rt_server().await;
+    server.load(INITIALDATA, wanted).await.unwrap();
     let scene = AmqpScene::at(&setting("RELAY_LAB_AMQP_URL"), "fresh-rt").await;
-    let mut environment = scene.environment();
-    environment.extend([
-        ("RTIR_URL", rt.url.clone()),
-        ("RTIR_USERNAME", USER.to_owned()),
-        ("RTIR_PASSWORD", server.setting("RELAY_LAB_RT_PASSWORD").await),
-    ]);
-    let environment: Vec<_> = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut environment = settings;
+    environment.extend(scene.environment().into_iter().map(|(name, value)| (name.to_owned(), value)));
+    let password = server.setting("RELAY_LAB_RT_PASSWORD").await;
+    let rtir = [("RTIR_URL", rt.url.as_str()), ("RTIR_USERNAME", USER), ("RTIR_PASSWORD", &password)];
+    environment.extend(rtir.map(|(name, value)| (name.to_owned(), value.to_owned())));
     assert_eq!(failures(&environment), [Value::Null; 0]);
 
     let rights = granted(&rt);
     assert_eq!(rights.iter().filter(|(_, on)| on == "Investigations").count(), 1, "to find there what was moved there");
     for (right, on) in rights.iter().filter(|(_, on)| on != "Investigations") {
         match on.as_str() {
-            "Alert ID" => rt.admin(&["revoke-field", USER, right]),
-            rt_queue => rt.admin(&["revoke", USER, right, rt_queue]),
+            "Incident Reports" => rt.admin(&["revoke", USER, right, on]),
+            field => rt.admin(&["revoke-field", USER, right, field]),
         };
         let failures_without = failures(&environment);
         let names_it = |failure: &Value| failure["cure"].as_str().unwrap().contains(right);
-        assert!(!failures_without.is_empty(), "{right} is not needed");
-        assert!(failures_without.iter().all(names_it), "without {right}: {failures_without:#?}");
+        assert!(!failures_without.is_empty(), "{right} on {on} is not needed");
+        assert!(failures_without.iter().all(names_it), "without {right} on {on}: {failures_without:#?}");
         // What is missing is added; what is there stays.
-        server.load(INITIALDATA, &[]).await.unwrap();
+        server.load(INITIALDATA, wanted).await.unwrap();
     }
     assert_eq!(failures(&environment), [Value::Null; 0]);
 
     assert_eq!(granted(&rt), rights);
     let queue = rt.queue("Incident Reports").get("queue/Incident%20Reports").await;
     let fields = queue["TicketCustomFields"].as_array().unwrap();
-    assert_eq!(fields.iter().filter(|field| field["name"] == "Alert ID").count(), 1, "{queue}");
+    let names: Vec<_> = fields.iter().map(|field| field["name"].as_str().unwrap()).collect();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "no field is made twice: {names:?}");
     scene.close().await;
+}
+
+#[tokio::test]
+async fn after_the_initialdata_no_further_step_is_needed_and_each_of_its_rights_is() {
+    nothing_else_is_needed(&[], Vec::new()).await;
+}
+
+#[tokio::test]
+async fn after_the_initialdata_for_trax_no_further_step_is_needed_and_each_of_its_rights_is() {
+    let postbox = Postbox::start();
+    let mut settings = postbox.environment();
+    settings.push(("TRAX_RELEASE_FIELD".to_owned(), "Release".to_owned()));
+    nothing_else_is_needed(&[("TRAX", "1"), ("TRAX_RELEASE_FIELD", "Release")], settings).await;
 }
 
 #[tokio::test]

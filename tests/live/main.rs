@@ -29,3 +29,4 @@ mod publish;
 mod sessions;
 mod set_up;
 mod shutdown;
+mod trax;

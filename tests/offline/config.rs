@@ -256,6 +256,7 @@ fn all_faults_are_reported_at_once() {
         "RTIR_QUEUE",
         "RTIR_TIMEOUT",
         "RTIR_URL",
+        "TRAX_TOKEN",
         "TRAX_URL",
     ];
     assert_eq!(variables, expected, "each once:\n{found}");
@@ -287,7 +288,7 @@ fn a_misspelt_variable_is_a_fault_with_a_suggestion() {
         ("RETRY_MAX_ATTEMPT", "did you mean RETRY_MAX_ATTEMPTS?"),
         ("ALERT_NAMESPACES", "did you mean ALERT_NAMESPACE?"),
         ("RTIR_SOMETHING_ELSE", "README lists them all"),
-        ("TRAX_URL", "README lists them all"),
+        ("TRAX_TOKN", "did you mean TRAX_TOKEN?"),
     ];
     for (variable, hint) in cases {
         let Err(found) = Config::load(&environment(&[(variable, PASSWORD)])) else { panic!("{variable} passes") };

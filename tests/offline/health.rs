@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rtir_relay::config::{Config, Environment};
+use rtir_relay::health::Health;
 use rtir_relay::outcome::PausedBy;
 use rtir_relay::relay::{Service, State};
 use rtir_relay::{health, metrics};
@@ -31,7 +32,7 @@ pub async fn served() -> (Arc<Service>, CancellationToken, SocketAddr) {
     let service = Service::new(config, stop.clone()).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(health::serve(listener, Arc::clone(&service)));
+    tokio::spawn(health::serve(listener, Health { relay: Arc::clone(&service), trax: None }));
     (service, stop, address)
 }
 

@@ -42,10 +42,19 @@ impl Scene {
         Self::on(&setting("RELAY_LAB_AMQP_URL"), &RtServer::shared(), what).await
     }
 
-    /// The same on servers that the test has for itself.
+    /// The same with what the hand-over to trax takes; the release field is named `Hand over`.
+    pub async fn for_trax(what: &str) -> Self {
+        Self::made_by("fixture-trax", &setting("RELAY_LAB_AMQP_URL"), &RtServer::shared(), what).await
+    }
+
+    /// As the first on servers that the test has for itself.
     pub async fn on(amqp_url: &str, rt: &RtServer, what: &str) -> Self {
+        Self::made_by("fixture", amqp_url, rt, what).await
+    }
+
+    async fn made_by(fixture: &str, amqp_url: &str, rt: &RtServer, what: &str) -> Self {
         let amqp = AmqpScene::at(amqp_url, what).await;
-        let fixture: Value = serde_json::from_str(&rt.admin(&["fixture", &amqp.name])).expect("rt-admin answers JSON");
+        let fixture: Value = serde_json::from_str(&rt.admin(&[fixture, &amqp.name])).expect("rt-admin answers JSON");
         let token = fixture["token"].as_str().unwrap().to_owned();
         Self { rt: rt.queue(&amqp.name), token, amqp }
     }

@@ -13,6 +13,7 @@ pub mod lab;
 pub mod link;
 pub mod notify_socket;
 pub mod operator;
+pub mod postbox;
 pub mod relay_process;
 pub mod rt;
 pub mod servers;

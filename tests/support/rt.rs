@@ -85,6 +85,16 @@ impl Rt {
         request.json(body).send().await.expect("RT answers").json().await.expect("JSON")
     }
 
+    /// A ticket that a person makes in the scene's RT queue. Gives its id.
+    pub async fn create(&self, ticket: &Value) -> u64 {
+        let mut ticket = ticket.clone();
+        ticket["Queue"] = self.in_queue.as_str().into();
+        let url = format!("{}/REST/2.0/ticket", self.url());
+        let request = self.http.post(url).basic_auth("root", Some(setting("RELAY_LAB_RT_ROOT_PASSWORD")));
+        let made: Value = request.json(&ticket).send().await.expect("RT answers").json().await.expect("JSON");
+        made["id"].as_str().unwrap_or_else(|| panic!("{made}")).parse().unwrap()
+    }
+
     /// All tickets of the scene's RT queue, merged ones too.
     pub async fn tickets(&self) -> Vec<Ticket> {
         self.search(&format!("Queue = '{}' AND EffectiveId > 0", self.in_queue)).await

@@ -1,0 +1,152 @@
+//! The hand-over to trax: the postbox, and what it takes in RT and on the broker.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::certificate::judge_handshake;
+use super::{Findings, Step, Verdict, reached};
+use crate::amqp::{Broker, Lease};
+use crate::config::{Amqp, Trax};
+use crate::outcome::{Diagnosis, Trouble};
+use crate::reach::{self, tls};
+use crate::ticket::{REPORTED_FIELD, TicketId};
+use crate::trax::{HandOver, REACH, lease_name, no_field};
+
+/// From the postbox's name to the tickets that wait.
+pub(super) async fn walk(settings: &Trax, amqp: &Arc<Amqp>, hand_over: &HandOver, findings: &mut Findings<'_>) {
+    if reach_postbox(settings, findings).await {
+        knock(hand_over, findings).await;
+    } else {
+        findings.skip(&[Step::TraxPostbox], "the postbox was not reached");
+    }
+    lease(amqp, findings).await;
+    if fields(hand_over, findings).await {
+        match hand_over.pending().await {
+            Ok(pending) => {
+                let refused = pending.iter().filter(|pending| pending.refused).count();
+                findings.well(Step::TraxTickets, format!("{} to be handed over, {refused} refused", pending.len()));
+            }
+            Err(diagnosis) => findings.fail(Step::TraxTickets, diagnosis),
+        }
+    } else {
+        findings.skip(&[Step::TraxTickets], "a field is missing");
+    }
+}
+
+/// What only a ticket can prove: that it can be marked, and that a refusal on it can be seen.
+pub(super) async fn prove_on(ticket: TicketId, commented: bool, hand_over: &HandOver, findings: &mut Findings<'_>) {
+    let client = hand_over.client();
+    match client.last_transaction(ticket).await {
+        _ if !commented => findings.skip(&[Step::TestSeeComment], "there is none"),
+        Ok(last) if last.as_ref().is_some_and(|last| last.comment.is_some()) => {
+            findings.well(Step::TestSeeComment, "the relay's own comment is seen");
+        }
+        Ok(_) => findings.fail(Step::TestSeeComment, comments_hidden()),
+        Err(error) => findings.fail(Step::TestSeeComment, error.diagnosis()),
+    }
+    match client.set_reported(ticket, Timestamp::now()).await {
+        Ok(()) => findings.well(Step::TestReported, format!("{REPORTED_FIELD} is set")),
+        Err(error) => findings.fail(Step::TestReported, error.diagnosis()),
+    }
+}
+
+async fn reach_postbox(settings: &Trax, findings: &mut Findings<'_>) -> bool {
+    if let Some((host, port)) = reach::system_proxy(&settings.url) {
+        findings.skip(&[Step::TraxAddress, Step::TraxTls], &format!("left to the proxy {host}:{port}"));
+        return true;
+    }
+    let host = settings.url.host_str().unwrap_or_default().to_owned();
+    let port = settings.url.port_or_known_default().unwrap_or_default();
+    let stream = match reach::connect(&host, port, &REACH).await {
+        Ok(stream) => stream,
+        Err(diagnosis) => {
+            findings.fail(Step::TraxAddress, diagnosis);
+            findings.skip(&[Step::TraxTls], "a step before it failed");
+            return false;
+        }
+    };
+    findings.well(Step::TraxAddress, reached(&host, port, &stream));
+    let verdict = if settings.url.scheme() == "https" {
+        let trust = tls::Trust { ca_file: settings.ca_file.clone(), client_identity: None };
+        judge_handshake(&tls::look(stream, &host, &trust).await, format!("TLS with {host}:{port} failed"), &REACH)
+    } else if settings.is_readable_on_the_way() {
+        let why = "the token and what is handed over can be read on the way";
+        Verdict::Warning(Diagnosis::of(Trouble::Certificate, "TRAX_URL is plain http", why, "Use https"))
+    } else {
+        Verdict::Skipped("http:// is not by TLS".to_owned())
+    };
+    findings.add(Step::TraxTls, &verdict);
+    !matches!(verdict, Verdict::Failed(_))
+}
+
+/// Whether the postbox answers the token. That it takes a record, only a record proves.
+async fn knock(hand_over: &HandOver, findings: &mut Findings<'_>) {
+    match hand_over.postbox().knock().await {
+        Ok(http_status) => findings.well(
+            Step::TraxPostbox,
+            format!(
+                "answers a GET with HTTP {http_status}; that it takes records, only `trax send` of a ticket proves"
+            ),
+        ),
+        Err(diagnosis) => findings.fail(Step::TraxPostbox, diagnosis),
+    }
+}
+
+/// Whether the user of the broker may hold the lease, or another does.
+async fn lease(amqp: &Arc<Amqp>, findings: &mut Findings<'_>) {
+    let name = lease_name(&amqp.amqp_queue);
+    match Lease::take(&Broker::new(Arc::clone(amqp)), &name).await {
+        Ok(Some(lease)) => {
+            lease.give_back().await;
+            findings.well(Step::TraxLease, format!("the exclusive queue {name:?} can be declared and read"));
+        }
+        Ok(None) => findings.well(Step::TraxLease, "a relay hands over now"),
+        Err(error) => findings.fail(Step::TraxLease, error.diagnosis()),
+    }
+}
+
+/// Whether the custom fields are there, as far as reading shows.
+async fn fields(hand_over: &HandOver, findings: &mut Findings<'_>) -> bool {
+    let client = hand_over.client();
+    for field in hand_over.selection().fields() {
+        let seen = match client.sees_field(field).await {
+            Ok(true) => client.survey_field(field).await,
+            Ok(false) => {
+                findings.fail(Step::TraxField, no_field(field));
+                return false;
+            }
+            Err(error) => Err(error),
+        };
+        match seen {
+            Ok(true) => findings.well(Step::TraxField, format!("{field}: on the RT queue, visible")),
+            Ok(false) => findings.add(Step::TraxField, &Verdict::Warning(not_on_queue(field))),
+            Err(error) => {
+                findings.fail(Step::TraxField, error.diagnosis());
+                return false;
+            }
+        }
+    }
+    true
+}
+
+fn not_on_queue(field: &str) -> Diagnosis {
+    Diagnosis::of(
+        Trouble::InvalidQueue,
+        "tickets of RTIR_QUEUE are not handed over",
+        format!("the custom field {field} is not applied to it"),
+        format!(
+            "Apply it (in RT: Admin > Custom Fields > {field} > Applies to), unless TRAX_CONDITION is about others"
+        ),
+    )
+}
+
+fn comments_hidden() -> Diagnosis {
+    Diagnosis::of(
+        Trouble::MissingPermission,
+        "a comment of the relay is not seen",
+        "the right ShowTicketComments is missing",
+        "Grant the service user ShowTicketComments on the RT queue (in RT: Admin > Queues > User Rights): by its comment a ticket that \
+         trax refuses is known after a restart",
+    )
+}

@@ -1,0 +1,243 @@
+//! Tickets chosen by a condition, whoever made them: listed, read whole, and marked.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use reqwest::Method;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use url::Url;
+
+use super::client::{Client, MAX_PAGES, PER_PAGE};
+use super::error::{Error, Operation};
+use super::wire::{self, Comment, Page, SetReported, Ticket};
+use crate::ticket::{ALERT_ID_FIELD, AlertKey, TicketId};
+
+/// A ticket in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The ticket.
+    pub id: TicketId,
+    /// Its subject.
+    pub subject: String,
+    /// RT's time of its last change, to the second.
+    pub last_updated: String,
+}
+
+/// A ticket as RT shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The ticket.
+    pub id: TicketId,
+    /// RT's Subject.
+    pub subject: String,
+    /// RT's Status.
+    pub status: String,
+    /// RT's Priority, as a number.
+    pub priority: i64,
+    /// When it was made, in RFC 3339.
+    pub created: String,
+    /// The e-mail addresses of its Requestors.
+    pub requestors: Vec<String>,
+    /// The custom fields that the service user may see, each with its values.
+    pub custom_fields: Vec<(String, Vec<String>)>,
+}
+
+/// The last thing that happened to a ticket, as far as the service user may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its number: later ones have higher ones.
+    pub id: u64,
+    /// The subject, if it is a comment.
+    pub comment: Option<String>,
+}
+
+impl Shown {
+    fn of(ticket: &Ticket) -> Option<Self> {
+        Some(Self {
+            id: ticket.id()?,
+            subject: ticket.subject().to_owned(),
+            status: ticket.text("Status"),
+            priority: ticket.priority(),
+            created: ticket.text("Created"),
+            requestors: ticket.requestors(),
+            custom_fields: ticket.custom_fields().map(|(name, values)| (name.to_owned(), values)).collect(),
+        })
+    }
+
+    /// The values of a custom field; `None` where it shows no such field.
+    pub fn values_of(&self, custom_field: &str) -> Option<&[String]> {
+        let field = self.custom_fields.iter().find(|(name, _)| name == custom_field);
+        field.map(|(_, values)| values.as_slice())
+    }
+
+    /// Its alert key, if an alert made it.
+    pub fn key(&self) -> Option<AlertKey> {
+        self.values_of(ALERT_ID_FIELD)?.first().and_then(|value| AlertKey::shown(value))
+    }
+}
+
+impl Client {
+    /// The tickets that `query` finds, lowest id first. Merged tickets are not among them.
+    ///
+    /// # Errors
+    /// RT does not take the query, or did not answer.
+    pub async fn select(&self, query: &str) -> Result<Vec<Listed>, Error> {
+        let mut listed = Vec::new();
+        for page in 1..=MAX_PAGES {
+            let items = self.page(query, "Subject,LastUpdated", page).await?;
+            listed.extend(items.iter().filter_map(|ticket| {
+                let last_updated = ticket.text("LastUpdated");
+                Some(Listed { id: ticket.id()?, subject: ticket.subject().to_owned(), last_updated })
+            }));
+            if items.len() < PER_PAGE {
+                break;
+            }
+        }
+        listed.sort_by_key(|ticket| ticket.id);
+        Ok(listed)
+    }
+
+    /// The ticket that `query` finds, if it finds one, with all that it shows.
+    ///
+    /// # Errors
+    /// RT does not take the query, or did not answer.
+    pub async fn show(&self, query: &str) -> Result<Option<Shown>, Error> {
+        let fields = "Subject,Status,Priority,Created,Requestor,CustomFields";
+        let items = self.page(query, fields, 1).await?;
+        Ok(items.iter().find_map(Shown::of))
+    }
+
+    /// The text of the ticket's first message, as it was written: plain, or else HTML; empty where there is none.
+    ///
+    /// # Errors
+    /// RT did not answer, or the text is larger than 700 KiB.
+    pub async fn first_message(&self, ticket: TicketId) -> Result<String, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Part {
+            #[serde(rename = "id")]
+            id: String,
+            content_type: Option<String>,
+            filename: Option<String>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Attachment {
+            content: Option<String>,
+        }
+        let operation = Operation::ReadMessage;
+        let mut url = self.rest(&["ticket", &ticket.to_string(), "attachments"]);
+        url.query_pairs_mut().append_pair("fields", "ContentType,Filename").append_pair("per_page", "100");
+        let Page::<Part> { items } = self.get(operation, url).await?.json(operation, 200)?;
+        let is_text = |part: &&Part, kind: &str| {
+            part.filename.as_ref().is_none_or(String::is_empty) && part.content_type.as_deref() == Some(kind)
+        };
+        let text = |kind| items.iter().find(|part| is_text(part, kind));
+        let Some(part) = text("text/plain").or_else(|| text("text/html")) else { return Ok(String::new()) };
+        let answer = self.get(operation, self.rest(&["attachment", &part.id])).await?;
+        let Attachment { content } = answer.json(operation, 200)?;
+        let base64: String = content.unwrap_or_default().split_ascii_whitespace().collect();
+        let bytes = BASE64_STANDARD.decode(base64);
+        let bytes = bytes.map_err(|_| Error::Answer { operation, what: "the message is not in base64".to_owned() })?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// What happened last to a ticket.
+    ///
+    /// # Errors
+    /// RT did not answer.
+    pub async fn last_transaction(&self, ticket: TicketId) -> Result<Option<Transaction>, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Item {
+            #[serde(rename = "id")]
+            id: String,
+            r#type: Option<String>,
+            data: Option<String>,
+        }
+        let operation = Operation::ReadHistory;
+        let mut url = self.rest(&["ticket", &ticket.to_string(), "history"]);
+        url.query_pairs_mut()
+            .append_pair("fields", "Type,Data")
+            .append_pair("orderby", "id")
+            .append_pair("order", "DESC")
+            .append_pair("per_page", "1");
+        let Page::<Item> { items } = self.get(operation, url).await?.json(operation, 200)?;
+        let Some(Item { id, r#type, data }) = items.into_iter().next() else { return Ok(None) };
+        let id = id.parse().map_err(|_| Error::Answer { operation, what: format!("{id:?} is no number") })?;
+        // RT keeps a comment's subject so. Source: RT 5, `RT::Ticket::_RecordNote`.
+        let comment = (r#type.as_deref() == Some("Comment")).then(|| data.unwrap_or_default().trim_end().to_owned());
+        Ok(Some(Transaction { id, comment }))
+    }
+
+    /// Writes on a ticket when it was handed over, and sees that it stands there: RT answers 200 whatever came of it.
+    ///
+    /// # Errors
+    /// It does not, or RT did not answer.
+    pub async fn set_reported(&self, ticket: TicketId, time: Timestamp) -> Result<(), Error> {
+        let operation = Operation::SetReported;
+        let url = self.rest(&["ticket", &ticket.to_string()]);
+        let answer = self.session.send(operation, Method::PUT, url, Some(&SetReported::at(time))).await?;
+        if self.read(ticket).await?.is_reported() {
+            Ok(())
+        } else {
+            Err(Error::Answer { operation, what: answer.message() })
+        }
+    }
+
+    /// Comments on a ticket, which mails no requestor.
+    ///
+    /// # Errors
+    /// RT refuses, or did not answer.
+    pub async fn comment(&self, ticket: TicketId, subject: &str, text: &str) -> Result<(), Error> {
+        let operation = Operation::Comment;
+        let url = self.rest(&["ticket", &ticket.to_string(), "comment"]);
+        let answer = self.session.send(operation, Method::POST, url, Some(&Comment::plain(subject, text))).await?;
+        answer.with_status(operation, 201)?;
+        Ok(())
+    }
+
+    /// Whether there is a custom field of this name that the service user may see. Of one that is not, RT's search
+    /// finds nothing and says nothing.
+    ///
+    /// # Errors
+    /// RT did not answer.
+    pub async fn sees_field(&self, name: &str) -> Result<bool, Error> {
+        let operation = Operation::Select;
+        let named = [wire::Condition { field: "Name", value: name }];
+        let fields = self.session.send(operation, Method::POST, self.rest(&["customfields"]), Some(&named)).await?;
+        let Page::<IgnoredAny> { items } = fields.json(operation, 200)?;
+        Ok(!items.is_empty())
+    }
+
+    /// The page of a ticket in RT's web interface.
+    pub fn page_of(&self, ticket: TicketId) -> Url {
+        page_of(&self.session.settings().url, ticket)
+    }
+
+    async fn page(&self, query: &str, fields: &str, page: usize) -> Result<Vec<Ticket>, Error> {
+        let operation = Operation::Select;
+        let mut url = self.rest(&["tickets"]);
+        url.query_pairs_mut()
+            .append_pair("query", query)
+            .append_pair("fields", fields)
+            .append_pair("fields[Requestor]", "EmailAddress")
+            .append_pair("orderby", "id")
+            .append_pair("order", "ASC")
+            .append_pair("per_page", &PER_PAGE.to_string())
+            .append_pair("page", &page.to_string());
+        let Page { items } = self.get(operation, url).await?.json(operation, 200)?;
+        Ok(items)
+    }
+}
+
+/// The page of a ticket in the web interface of the RT at `base`.
+pub fn page_of(base: &Url, ticket: TicketId) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(["Ticket", "Display.html"]);
+    }
+    url.query_pairs_mut().append_pair("id", &ticket.to_string());
+    url
+}

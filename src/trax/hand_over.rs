@@ -1,0 +1,341 @@
+//! One ticket after the other to trax: post, then mark. Whoever does this holds the lease.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tracing::{debug, error, info, warn};
+
+use super::postbox::{NotTaken, Postbox};
+use super::record::{Attributes, View};
+use super::selection::{Selection, wanted};
+use crate::config::Trax;
+use crate::metrics::Metrics;
+use crate::outcome::{Diagnosis, Posted, Trouble};
+use crate::rtir::{Client, Error, Listed, Shown, Transaction};
+use crate::ticket::{REPORTED_FIELD, RtQueueName, TicketId};
+
+/// The subject of the comment that says why trax refuses a ticket. While it is the last thing that happened to the
+/// ticket, the ticket waits.
+const REFUSED: &str = "rtir-relay: refused by trax";
+/// The subject of the comment by which an operator wants a ticket handed over again.
+const RETRY: &str = "rtir-relay: hand over to trax again";
+/// After so many failures in a row the others are left for later: the postbox fails, not their records.
+const FAILURES_IN_A_ROW: usize = 3;
+
+/// The way of a ticket to trax, and what is remembered of those that did not get there.
+pub struct HandOver {
+    client: Client,
+    postbox: Postbox,
+    attributes: Attributes,
+    selection: Selection,
+    metrics: Arc<Metrics>,
+    /// Taken by trax, and not marked yet: they are marked before anything else is posted of them.
+    taken: BTreeSet<TicketId>,
+    /// Refused by trax, with how they were then.
+    refused: BTreeMap<TicketId, Refusal>,
+    /// Failed in the last round: their turn comes after the others'.
+    failed: BTreeSet<TicketId>,
+}
+
+/// How a ticket was when it last waited for a change.
+struct Refusal {
+    transaction: Option<u64>,
+    /// As RT says it; absent right after the refusal, since RT tells times to the second.
+    last_updated: Option<String>,
+}
+
+/// What became of a ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Trax has it, and it is marked.
+    HandedOver,
+    /// Trax refuses it: in trax's words. It waits for a change.
+    Refused(String),
+    /// Trax refused it, and it has not changed.
+    Waits,
+    /// It is not one of those to hand over now: why.
+    NotNow(&'static str),
+}
+
+/// How a round ended.
+#[derive(Clone, Debug, Default)]
+pub struct Round {
+    /// How many tickets are still to be handed over.
+    pub pending: usize,
+    /// What has to be tried again soon.
+    pub failure: Option<Diagnosis>,
+}
+
+/// A ticket that waits, for a person to look at.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// The ticket.
+    pub ticket: Listed,
+    /// Whether trax refused it as it is.
+    pub refused: bool,
+}
+
+impl HandOver {
+    /// The way from RT, by `client`, to the postbox of `settings`. Asks nobody.
+    ///
+    /// # Errors
+    /// The settings cannot work.
+    pub fn new(
+        settings: Arc<Trax>,
+        rt_queue: &RtQueueName,
+        client: Client,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Diagnosis> {
+        let attributes = Attributes::load(settings.attributes_file.as_deref()).map_err(|fault| fault.diagnosis())?;
+        let selection = Selection::new(&settings, rt_queue);
+        let postbox = Postbox::new(settings)?;
+        let (taken, refused, failed) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+        Ok(Self { client, postbox, attributes, selection, metrics, taken, refused, failed })
+    }
+
+    /// Which tickets are handed over.
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// The way to RT.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The way to trax.
+    pub fn postbox(&self) -> &Postbox {
+        &self.postbox
+    }
+
+    /// Hands over all tickets that are to be, as long as `goes_on`.
+    pub async fn round(&mut self, goes_on: impl Fn() -> bool) -> Round {
+        let tickets = match self.mark_taken().await {
+            Ok(()) => self.tickets().await,
+            Err(failure) => Err(failure),
+        };
+        let mut tickets = match tickets {
+            Ok(tickets) => tickets,
+            Err(failure) => return Round { failure: Some(failure), ..Round::default() },
+        };
+        let mut round = Round { pending: tickets.len(), failure: None };
+        let failed = std::mem::take(&mut self.failed);
+        tickets.sort_by_key(|ticket| (failed.contains(&ticket.id), ticket.id));
+        let mut in_a_row = 0;
+        for ticket in tickets {
+            // What trax has taken is marked before anything else is posted, so that a wrong set-up costs one record.
+            if !goes_on() || in_a_row == FAILURES_IN_A_ROW || !self.taken.is_empty() {
+                break;
+            }
+            match self.hand_over(&ticket).await {
+                Ok(outcome) => {
+                    in_a_row = 0;
+                    round.pending -= usize::from(outcome == Outcome::HandedOver);
+                }
+                Err(failure) => {
+                    debug!(rt.ticket_id = ticket.id.0, "{failure}");
+                    in_a_row += 1;
+                    self.failed.insert(ticket.id);
+                    round.failure = Some(failure);
+                }
+            }
+        }
+        round
+    }
+
+    /// The tickets that are to be handed over, the refused ones too.
+    ///
+    /// # Errors
+    /// RT did not answer, or shows nothing of a field without which it finds nothing.
+    pub async fn tickets(&self) -> Result<Vec<Listed>, Diagnosis> {
+        let tickets = self.client.select(&self.selection.all()).await.map_err(|error| error.diagnosis())?;
+        if tickets.is_empty() {
+            for field in self.selection.fields() {
+                if !self.client.sees_field(field).await.map_err(|error| error.diagnosis())? {
+                    return Err(no_field(field));
+                }
+            }
+        }
+        Ok(tickets)
+    }
+
+    /// The tickets that are to be handed over, and which of them trax refused.
+    ///
+    /// # Errors
+    /// As for [`HandOver::tickets`].
+    pub async fn pending(&self) -> Result<Vec<Pending>, Diagnosis> {
+        let mut pending = Vec::new();
+        for ticket in self.tickets().await? {
+            let last = self.client.last_transaction(ticket.id).await.map_err(|error| error.diagnosis())?;
+            pending.push(Pending { ticket, refused: last.is_some_and(|last| is_refusal(&last)) });
+        }
+        Ok(pending)
+    }
+
+    /// Hands over one ticket that an operator names, whether or not the condition and the release take it.
+    ///
+    /// # Errors
+    /// RT or trax failed.
+    pub async fn send(&mut self, ticket: TicketId) -> Result<Outcome, Diagnosis> {
+        self.post_and_mark(ticket, &wanted(ticket)).await
+    }
+
+    /// Has a refused ticket handed over again, by a comment that changes it.
+    ///
+    /// # Errors
+    /// RT did not take the comment.
+    pub async fn retry(&self, ticket: TicketId, who: &str) -> Result<(), Diagnosis> {
+        let text = format!("{who} wants this ticket handed over to trax again.");
+        self.client.comment(ticket, RETRY, &text).await.map_err(|error| error.diagnosis())
+    }
+
+    async fn hand_over(&mut self, ticket: &Listed) -> Result<Outcome, Diagnosis> {
+        if self.waits(ticket).await.map_err(|error| error.diagnosis())? {
+            return Ok(Outcome::Waits);
+        }
+        let query = self.selection.one(ticket.id);
+        self.post_and_mark(ticket.id, &query).await
+    }
+
+    /// Whether trax refused the ticket as it is now. What a restart forgets, the ticket's history still says.
+    async fn waits(&mut self, ticket: &Listed) -> Result<bool, Error> {
+        let remembered = self.refused.get(&ticket.id);
+        if remembered.is_some_and(|refusal| refusal.last_updated.as_ref() == Some(&ticket.last_updated)) {
+            return Ok(true);
+        }
+        let last = self.client.last_transaction(ticket.id).await?;
+        let unchanged = remembered.is_some_and(|refusal| refusal.transaction == last.as_ref().map(|last| last.id));
+        if !unchanged && !last.as_ref().is_some_and(is_refusal) {
+            self.refused.remove(&ticket.id);
+            return Ok(false);
+        }
+        let transaction = last.map(|last| last.id);
+        self.refused.insert(ticket.id, Refusal { transaction, last_updated: Some(ticket.last_updated.clone()) });
+        Ok(true)
+    }
+
+    /// Posts the ticket that `query` still finds, and marks it.
+    async fn post_and_mark(&mut self, id: TicketId, query: &str) -> Result<Outcome, Diagnosis> {
+        let rt = |error: Error| error.diagnosis();
+        // Somebody may have changed it since it was listed.
+        let Some(ticket) = self.client.show(query).await.map_err(rt)? else {
+            return Ok(Outcome::NotNow("it was handed over, is rejected, or is not to be handed over any more"));
+        };
+        if let Some(field) = self.selection.fields().find(|field| ticket.values_of(field).is_none()) {
+            let exists = self.client.sees_field(field).await.map_err(rt)?;
+            return Err(if exists { no_field_on(&ticket, field) } else { no_field(field) });
+        }
+        if self.is_double(&ticket).await.map_err(rt)? {
+            return Ok(Outcome::NotNow("it is a double that is merged into another"));
+        }
+        let content = self.client.first_message(id).await.map_err(rt)?;
+        let view = View::of(&ticket, content, &self.client.page_of(id));
+        let posted = match self.attributes.record(&view) {
+            Ok(record) => self.postbox.post(&record).await,
+            Err(fault) => Err(NotTaken::Refused(format!("its record cannot be made: {fault}"))),
+        };
+        match posted {
+            Ok(()) => {
+                self.metrics.posted(Posted::Taken);
+                self.taken.insert(id);
+                self.mark_taken().await?;
+                Ok(Outcome::HandedOver)
+            }
+            Err(NotTaken::Refused(why)) => {
+                self.metrics.posted(Posted::Refused);
+                self.refuse(id, why).await
+            }
+            Err(NotTaken::Failed(diagnosis)) => {
+                self.metrics.posted(Posted::Failed);
+                Err(diagnosis)
+            }
+        }
+    }
+
+    /// Marks what trax has taken.
+    async fn mark_taken(&mut self) -> Result<(), Diagnosis> {
+        while let Some(id) = self.taken.first().copied() {
+            match self.client.set_reported(id, Timestamp::now()).await {
+                Ok(()) => info!(rt.ticket_id = id.0, "ticket {id} is handed over to trax"),
+                // It will not be found again either.
+                Err(error @ (Error::Gone(_) | Error::Unproven { .. })) => {
+                    error!(rt.ticket_id = id.0, "trax has ticket {id}, which cannot be marked any more: {error}");
+                }
+                Err(error) => {
+                    let diagnosis = error.diagnosis();
+                    return Err(Diagnosis {
+                        what: format!("trax has ticket {id}, and marking it failed"),
+                        ..diagnosis
+                    });
+                }
+            }
+            self.taken.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// Whether another ticket of the same alert stands for it.
+    async fn is_double(&self, ticket: &Shown) -> Result<bool, Error> {
+        let Some(key) = ticket.key() else { return Ok(false) };
+        Ok(self.client.find(&key).await?.is_some_and(|found| found.ticket != ticket.id))
+    }
+
+    /// Says on the ticket that trax does not take it.
+    async fn refuse(&mut self, id: TicketId, why: String) -> Result<Outcome, Diagnosis> {
+        warn!(
+            rt.ticket_id = id.0,
+            "trax refuses ticket {id}: {why}. It waits for a change, or `rtir-relay trax retry {id}`"
+        );
+        let text = format!(
+            "TTS trax refuses this ticket: {why}\n\nIt is handed over again once it changes, or after `rtir-relay trax \
+             retry {id}`."
+        );
+        let commented = self.client.comment(id, REFUSED, &text).await;
+        let last = self.client.last_transaction(id).await.map_err(|error| error.diagnosis())?;
+        if !last.as_ref().is_some_and(is_refusal) {
+            let why = match commented {
+                Ok(()) => "the comment is not visible to the service user".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            error!(
+                rt.ticket_id = id.0,
+                "ticket {id} does not say that trax refused it: {why}. Grant the service user \
+                 ShowTicketComments on the RT queue, or each restart posts the ticket again"
+            );
+        }
+        self.refused.insert(id, Refusal { transaction: last.map(|last| last.id), last_updated: None });
+        Ok(Outcome::Refused(why))
+    }
+}
+
+fn is_refusal(last: &Transaction) -> bool {
+    last.comment.as_deref() == Some(REFUSED)
+}
+
+/// The diagnosis of a custom field without which nothing is found.
+pub fn no_field(field: &str) -> Diagnosis {
+    Diagnosis::of(
+        Trouble::MissingPermission,
+        "searching RT for tickets to hand over failed",
+        format!("there is no custom field {field}, or the right SeeCustomField on it is missing"),
+        format!(
+            "Make the custom field {field} for tickets, apply it to the RT queue, and grant the service user \
+             SeeCustomField{} on it (in RT: Admin > Custom Fields > {field})",
+            if field == REPORTED_FIELD { " and ModifyCustomField" } else { "" }
+        ),
+    )
+}
+
+fn no_field_on(ticket: &Shown, field: &str) -> Diagnosis {
+    let id = ticket.id;
+    Diagnosis::of(
+        Trouble::InvalidQueue,
+        format!("handing over ticket {id} failed"),
+        format!("it has no custom field {field}, so that it could not be marked"),
+        format!(
+            "Apply the field to its RT queue (in RT: Admin > Custom Fields > {field} > Applies to), or have \
+                 TRAX_CONDITION leave that queue out"
+        ),
+    )
+}

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::time::Instant;
 
 use scenarios::rt::{Fault, World};
-use scenarios::{Form, Row, answers, broker, cluster, dead_letters, killed};
+use scenarios::{Form, Row, answers, broker, cluster, dead_letters, killed, trax};
 
 type Running = Pin<Box<dyn Future<Output = Row>>>;
 
@@ -57,6 +57,11 @@ async fn main() {
             show(&world.suffers(fault, form).await);
         }
         world.close().await;
+    }
+    if "trax-killed".contains(&only) {
+        let handed_over = trax::killed(form).await;
+        println!("\n{}\n{handed_over}", trax::HEAD);
+        handed_over.assert_clean();
     }
     println!("\n{} min in all", began.elapsed().as_secs().div_ceil(60));
 }

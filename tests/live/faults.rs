@@ -2,7 +2,7 @@
 
 use crate::scenarios::Form::Short;
 use crate::scenarios::rt::{Fault, World};
-use crate::scenarios::{answers, broker, cluster, dead_letters, killed};
+use crate::scenarios::{answers, broker, cluster, dead_letters, killed, trax};
 
 #[tokio::test]
 async fn a_relay_killed_at_any_moment_loses_and_doubles_nothing() {
@@ -70,4 +70,9 @@ async fn without_a_place_for_dead_letters_their_alerts_stay_and_good_ones_go_on(
     for fault in dead_letters::Fault::ALL {
         dead_letters::without_a_place(fault, Short).await.assert_clean();
     }
+}
+
+#[tokio::test]
+async fn a_relay_killed_while_it_hands_over_to_a_failing_trax_misses_no_ticket() {
+    trax::killed(Short).await.assert_clean();
 }

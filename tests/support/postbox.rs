@@ -6,11 +6,12 @@ use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::eventually::eventually;
+use super::eventually::{DEADLINE, eventually};
 use super::fake_rt::{Answer, Request};
 
 pub const TOKEN: &str = "p0stb0x-t0ken";
@@ -36,6 +37,8 @@ struct State {
     taken: Vec<Record>,
     /// How many requests there were, taken or not.
     requests: usize,
+    /// How many records were taken without an answer.
+    answers_lost: usize,
     /// What was not as it has to be.
     wrong: Vec<String>,
     closed: bool,
@@ -145,6 +148,25 @@ impl Postbox {
         self.shared.lock().requests
     }
 
+    /// How many records were taken without an answer so far.
+    pub fn answers_lost(&self) -> usize {
+        self.shared.lock().answers_lost
+    }
+
+    /// Waits until `count` records are taken, and comes back at once then: in the middle of whatever follows.
+    pub async fn takes(&self, count: usize) {
+        let shared = Arc::clone(&self.shared);
+        let wait = move || {
+            let mut state = shared.lock();
+            let deadline = Instant::now() + DEADLINE;
+            while state.taken.len() < count {
+                let left = deadline.checked_duration_since(Instant::now()).expect("records in time");
+                state = shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
+        };
+        tokio::task::spawn_blocking(wait).await.expect("it waits");
+    }
+
     /// Waits until the records of exactly these tickets are taken.
     pub async fn has(&self, tickets: &[u64]) {
         eventually(&format!("records of {tickets:?}"), async || {
@@ -206,6 +228,9 @@ impl Shared {
             }
         };
         let fault = state.faults.get(&record.id).or(state.faults.get(&0)).cloned();
+        self.changed.notify_all();
+        let lost = matches!(fault, Some(Fault::HangAfter | Fault::CutAfter));
+        state.answers_lost += usize::from(lost);
         let accepted = Some(Answer::json(201, &serde_json::json!({ "data": [] })));
         match fault {
             Some(Fault::Instead(answer)) => Some(answer),

@@ -8,6 +8,7 @@ pub mod dead_letters;
 pub mod killed;
 pub mod rt;
 pub mod stage;
+pub mod trax;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

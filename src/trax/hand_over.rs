@@ -61,8 +61,8 @@ pub enum Outcome {
 /// How a round ended.
 #[derive(Clone, Debug, Default)]
 pub struct Round {
-    /// How many tickets are still to be handed over.
-    pub pending: usize,
+    /// How many tickets are still to be handed over, if RT said.
+    pub pending: Option<usize>,
     /// What has to be tried again soon.
     pub failure: Option<Diagnosis>,
 }
@@ -119,7 +119,7 @@ impl HandOver {
             Ok(tickets) => tickets,
             Err(failure) => return Round { failure: Some(failure), ..Round::default() },
         };
-        let mut round = Round { pending: tickets.len(), failure: None };
+        let (mut pending, mut failure) = (tickets.len(), None);
         let failed = std::mem::take(&mut self.failed);
         tickets.sort_by_key(|ticket| (failed.contains(&ticket.id), ticket.id));
         let mut in_a_row = 0;
@@ -131,17 +131,17 @@ impl HandOver {
             match self.hand_over(&ticket).await {
                 Ok(outcome) => {
                     in_a_row = 0;
-                    round.pending -= usize::from(outcome == Outcome::HandedOver);
+                    pending -= usize::from(outcome == Outcome::HandedOver);
                 }
-                Err(failure) => {
-                    debug!(rt.ticket_id = ticket.id.0, "{failure}");
+                Err(diagnosis) => {
+                    debug!(rt.ticket_id = ticket.id.0, "{diagnosis}");
                     in_a_row += 1;
                     self.failed.insert(ticket.id);
-                    round.failure = Some(failure);
+                    failure = Some(diagnosis);
                 }
             }
         }
-        round
+        Round { pending: Some(pending), failure }
     }
 
     /// The tickets that are to be handed over, the refused ones too.
@@ -178,6 +178,7 @@ impl HandOver {
     /// # Errors
     /// RT or trax failed.
     pub async fn send(&mut self, ticket: TicketId) -> Result<Outcome, Diagnosis> {
+        self.mark_taken().await?;
         self.post_and_mark(ticket, &wanted(ticket)).await
     }
 

@@ -175,8 +175,8 @@ impl Service {
     async fn round(&self, lease: &Lease, hand_over: &mut HandOver, delays: &mut Delays) -> Duration {
         let goes_on = || !self.stop.is_cancelled() && lease.is_held();
         let round = AssertUnwindSafe(hand_over.round(goes_on)).catch_unwind().await;
-        let Round { pending, failure } =
-            round.unwrap_or_else(|_| Round { pending: self.pending(), failure: Some(panicked()) });
+        let Round { pending, failure } = round.unwrap_or_else(|_| Round { pending: None, failure: Some(panicked()) });
+        let pending = pending.unwrap_or_else(|| self.pending());
         let Some(failure) = failure else {
             self.well(pending);
             *delays = self.settings.retry.delays();

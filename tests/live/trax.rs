@@ -323,3 +323,31 @@ async fn two_relays_side_by_side_repeat_nothing() {
     assert_eq!(house.postbox.taken().len(), ALERTS + 1);
     house.close(left).await;
 }
+
+#[tokio::test]
+async fn while_trax_is_down_alerts_become_tickets_and_all_go_afterwards() {
+    const ALERTS: usize = 25;
+    let house = House::new("trax-down", &[]).await;
+    house.postbox.suffers(Fault::Hang);
+    let relay = house.relay().await;
+    for number in 0..ALERTS {
+        house.publish(&format!("alert-{number}"), "high").await;
+    }
+    let tickets = house.scene.tickets(ALERTS).await;
+    relay.logs("tickets for trax wait").await;
+    eventually("all are settled", async || (relay.count("\"outcome\":\"created\"") == ALERTS).then_some(())).await;
+    house.scene.assert_queue_empty().await;
+    house.scene.dead_letters(0).await;
+    let ready = eventually("all wait", async || {
+        let ready = get(address(&relay).await, "/readyz").await.json();
+        (ready["trax"]["pending"] == ALERTS).then_some(ready)
+    });
+    let ready = ready.await;
+    assert_eq!((&ready["state"], &ready["trax"]["ok"]), (&json!("consuming"), &json!(false)));
+    assert_eq!(house.postbox.taken(), []);
+
+    house.postbox.well();
+    house.all_are_marked("id > 0").await;
+    assert_eq!(house.postbox.times(), tickets.iter().map(|ticket| (ticket.id, 1)).collect());
+    house.close(relay).await;
+}

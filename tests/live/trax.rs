@@ -7,6 +7,7 @@ use crate::support::eventually::eventually;
 use crate::support::fake_rt::Answer;
 use crate::support::health::{address, get};
 use crate::support::lab::Scene;
+use crate::support::link::Link;
 use crate::support::postbox::{Fault, Postbox, TOKEN};
 use crate::support::relay_process::{RelayProcess, run};
 use crate::support::rt::RtServer;
@@ -350,4 +351,32 @@ async fn while_trax_is_down_alerts_become_tickets_and_all_go_afterwards() {
     house.all_are_marked("id > 0").await;
     assert_eq!(house.postbox.times(), tickets.iter().map(|ticket| (ticket.id, 1)).collect());
     house.close(relay).await;
+}
+
+#[tokio::test]
+async fn a_relay_that_loses_the_lease_in_the_middle_of_a_post_has_time_to_mark() {
+    // The other relay has to get the lease before the post times out.
+    let house = House::new("trax-lease", &[("TRAX_TIMEOUT", "12s"), ("RTIR_TIMEOUT", "3s")]).await;
+    let link = Link::to(house.scene.url()).await;
+    let mut by_link = house.environment.clone();
+    by_link.push(("AMQP_URL".to_owned(), link.url(house.scene.url())));
+    let first = RelayProcess::start(&by_link);
+    first.logs("this relay hands over to trax").await;
+    let second = house.relay().await;
+    house.postbox.suffers(Fault::HoldAfter);
+    house.publish("held", "high").await;
+    house.postbox.takes(1).await;
+
+    link.down();
+    second.logs("this relay hands over to trax").await;
+    house.postbox.well();
+    house.all_are_marked("id > 0").await;
+    // A round of the second has passed the ticket by.
+    house.publish("next", "high").await;
+    let [held, next] = [house.ticket("held").await, house.ticket("next").await];
+    house.postbox.has(&[held, next]).await;
+    house.all_are_marked("id > 0").await;
+    assert_eq!(house.postbox.times(), [(held, 1), (next, 1)].into());
+    drop(first);
+    house.close(second).await;
 }

@@ -25,6 +25,8 @@ pub enum Fault {
     CutAfter,
     /// The record is taken, and no answer comes while the test lasts, or until all is well.
     HangAfter,
+    /// The record is taken, and that answered only when all is well again.
+    HoldAfter,
     /// Nothing is taken, and no answer comes.
     Hang,
 }
@@ -242,6 +244,11 @@ impl Shared {
                 state.taken.push(record);
                 self.hang(state);
                 None
+            }
+            Some(Fault::HoldAfter) => {
+                state.taken.push(record);
+                self.hang(state);
+                accepted
             }
             Some(Fault::CutAfter) => {
                 state.taken.push(record);

@@ -9,10 +9,12 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ErrorKind};
+use serde_json::json;
 
 use crate::support::broker_admin as broker;
 use crate::support::eventually::eventually;
 use crate::support::lab::{Scene, setting};
+use crate::support::postbox::Postbox;
 use crate::support::relay_process::{RelayProcess, run};
 
 const PUBLISHER: &str = "alert-publisher";
@@ -21,10 +23,18 @@ const INSPECTOR: &str = "rtir-relay-inspector";
 const USERS: [&str; 3] = [PUBLISHER, RELAY, INSPECTOR];
 const LETTERS: &str = "rtir-relay.dead-letters";
 const LOCK: &str = "rtir-relay.dead-letters.operator";
+const LEASE: &str = "rtir-relay.trax";
+/// To read a queue is to take all that is in it.
+const OF_RELAY: [Try; 3] = [Publish(LETTERS), Take(RELAY), Purge(RELAY)];
 
 /// Runs `set-up` on the shared broker for `vhost`; the passwords are those of all scenes, ending with a line as
 /// editors write them.
 fn set_up(vhost: &str) {
+    set_up_with(vhost, &[]);
+}
+
+/// The same with `others` in the environment.
+fn set_up_with(vhost: &str, others: &[(&str, &str)]) {
     let passwords = tempfile::tempdir().unwrap();
     for user in USERS {
         std::fs::write(passwords.path().join(user), format!("{}\n", broker::PASSWORD)).unwrap();
@@ -33,7 +43,8 @@ fn set_up(vhost: &str) {
     let servers = tree.join("tests/servers/rabbitmq");
     let ctl = format!("{} ctl {}/rabbitmq", servers.display(), setting("RELAY_LAB_DIR"));
     let mut command = Command::new(tree.join("deploy/rabbitmq/set-up"));
-    let output = command.arg(passwords.path()).envs([("VHOST", vhost), ("RABBITMQCTL", &ctl)]).output().unwrap();
+    command.arg(passwords.path()).envs([("VHOST", vhost), ("RABBITMQCTL", &ctl)]).envs(others.iter().copied());
+    let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -68,7 +79,7 @@ enum Try {
 use Try::{Bind, Declare, DeleteExchange, DeleteQueue, Publish, Purge, Take};
 
 /// Those that harm come last.
-const TRIES: [Try; 17] = [
+const TRIES: [Try; 19] = [
     Publish("alerts"),
     Publish(LETTERS),
     Publish(""),
@@ -78,6 +89,8 @@ const TRIES: [Try; 17] = [
     Declare("another"),
     Declare(LOCK),
     DeleteQueue(LOCK),
+    Declare(LEASE),
+    DeleteQueue(LEASE),
     Take(RELAY),
     Take(LETTERS),
     Purge(RELAY),
@@ -169,8 +182,7 @@ async fn each_user_of_the_broker_may_do_its_part_and_is_refused_the_rest() {
     let scene = Scene::new("users").await;
     set_up(&scene.name);
     assert_eq!(allowed(&scene.name, PUBLISHER).await, [Publish("alerts")]);
-    // To read a queue is to take all that is in it.
-    assert_eq!(allowed(&scene.name, RELAY).await, [Publish(LETTERS), Take(RELAY), Purge(RELAY)]);
+    assert_eq!(allowed(&scene.name, RELAY).await, OF_RELAY);
     let of_inspector =
         [Publish("alerts"), Publish(""), Declare(LOCK), DeleteQueue(LOCK), Take(LETTERS), Purge(LETTERS)];
     assert_eq!(allowed(&scene.name, INSPECTOR).await, of_inspector);
@@ -220,5 +232,39 @@ async fn publisher_relay_and_inspector_get_along_with_their_rights() {
     let (status, log) = relay.terminate().await;
     assert_eq!(status.code(), Some(0), "{log}");
     scene.assert_no_secret(&log);
+    scene.close().await;
+}
+
+#[tokio::test]
+async fn with_its_rights_for_trax_the_relay_hands_over_and_answers_and_may_do_no_more() {
+    let scene = Scene::for_trax("users-trax").await;
+    set_up_with(&scene.name, &[("TRAX", "1")]);
+    let postbox = Postbox::start();
+    let mut relays = environment(&scene, RELAY, &[("LOG", "info")]);
+    relays.extend(postbox.environment());
+    well(&relays, &["check", "--write"], "");
+    let relay = RelayProcess::start(&relays);
+    relay.logs("this relay hands over to trax").await;
+    let high = scene.rt.create(&json!({ "Subject": "High", "Priority": 60 })).await;
+    postbox.has(&[high]).await;
+    let low = scene.rt.create(&json!({ "Subject": "Low", "Priority": 10 })).await;
+    let said = well(&relays, &["trax", "send", &low.to_string()], "");
+    assert_eq!(said, format!("ticket {low} is handed over\n"));
+    postbox.has(&[high, low]).await;
+    scene.stop(relay).await;
+    postbox.assert_all_well_formed();
+    let for_trax = [Publish(LETTERS), Publish(""), Declare(LEASE), DeleteQueue(LEASE), Take(RELAY), Purge(RELAY)];
+    assert_eq!(allowed(&scene.name, RELAY).await, for_trax);
+
+    // Without, they are taken back.
+    set_up(&scene.name);
+    assert_eq!(allowed(&scene.name, RELAY).await, OF_RELAY);
+    let (exit, checked, _) = run(&relays, &["check"], b"");
+    let lease = checked.split_once("FAIL            trax lease").expect(&checked).1;
+    let lease = lease.lines().take(3).collect::<Vec<_>>().join("\n");
+    for words in ["missing permission", LEASE, "ACCESS_REFUSED", "Grant the user of AMQP_URL", "set_permissions"] {
+        assert!(lease.contains(words), "{words}: {checked}");
+    }
+    assert_eq!((exit, checked.matches("FAIL").count()), (Some(1), 1), "{checked}");
     scene.close().await;
 }

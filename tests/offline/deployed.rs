@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use rtir_relay::config::{Config, Environment};
 use rtir_relay::notify::Notices;
 use rtir_relay::outcome::PausedBy;
 use rtir_relay::relay::State;
+use tempfile::TempDir;
 
 use super::command::{CONFIGURATION, command, run};
 use super::health::{SETTINGS, served};
@@ -113,20 +115,24 @@ fn directives<'a>(unit: &'a str, name: &str) -> Vec<&'a str> {
     unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).collect()
 }
 
+/// What makes the settings of the hand-over to trax complete.
+const TRAX: [(&str, &str); 2] = [("TRAX_URL", "https://trax.example/postbox"), ("TRAX_TOKEN", "hunter2")];
+
 /// Asserts that README names the variables, what is not set with its default, and that the relay takes them all.
 fn assert_known(assignments: Vec<(String, String, bool)>) {
     let readme = include_str!("../../README.md");
     let settings = readme.split("\n## ").find(|part| part.starts_with("Settings\n")).unwrap();
     let mut environment: BTreeMap<_, _> =
-        SETTINGS.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        SETTINGS.into_iter().chain(TRAX).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     for (name, value, active) in assignments {
         let row = settings.lines().find(|line| line.contains(&format!("`{name}`")));
         let row = row.unwrap_or_else(|| panic!("{name} is not in README"));
-        assert!(active || value.is_empty() || row.contains(&format!("`{value}`")), "{name}={value}, but: {row}");
-        // The files of secrets are not here.
-        if !value.starts_with('/') {
-            environment.insert(name, value);
+        // The files of secrets are not here, and have no default.
+        if value.is_empty() || value.starts_with('/') {
+            continue;
         }
+        assert!(active || row.contains(&format!("`{value}`")), "{name}={value}, but: {row}");
+        environment.insert(name, value);
     }
     Config::load(&environment.into_iter().collect::<Environment>()).unwrap_or_else(|faults| panic!("{faults:?}"));
 }
@@ -165,33 +171,65 @@ fn the_image_and_kubernetes_have_this_version() {
     }
 }
 
-#[test]
-fn what_the_unit_and_its_environment_file_set_passes_the_check_before_a_start() {
-    let credentials = tempfile::tempdir().unwrap();
-    let unit = deployed("systemd/rtir-relay.service");
-    let files = [("amqp-url", "amqp://relay:hunter2@broker.example/%2f\n"), ("rtir-password", "hunter2\n")];
-    let loaded: Vec<_> = directives(&unit, "LoadCredential").into_iter().map(str::to_owned).collect();
-    assert_eq!(loaded, files.map(|(name, _)| format!("{name}:/etc/rtir-relay/{name}")));
-    for (name, content) in files {
-        std::fs::write(credentials.path().join(name), content).unwrap();
-    }
-    let check = directives(&unit, "ExecStartPre");
-    assert_eq!(check, ["-/usr/bin/rtir-relay check --offline"]);
-    let directory = credentials.path().to_str().unwrap();
-    let given = || {
-        let of_unit = directives(&unit, "Environment").into_iter().map(|line| line.replace("%d", directory));
+/// What the unit and its environment file give the relay; `unit` has its credentials in a directory of their own.
+struct Given {
+    _credentials: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+impl Given {
+    fn by(unit: &str, credentials: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let loaded: Vec<_> = directives(unit, "LoadCredential").into_iter().map(str::to_owned).collect();
+        let all: Vec<_> = credentials.iter().map(|(name, _)| format!("{name}:/etc/rtir-relay/{name}")).collect();
+        assert_eq!(loaded, all);
+        for (name, content) in credentials {
+            std::fs::write(directory.path().join(name), content).unwrap();
+        }
+        let path = directory.path().to_str().unwrap();
+        let of_unit = directives(unit, "Environment").into_iter().map(|line| line.replace("%d", path));
         let of_unit = of_unit.map(|line| line.split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap());
         let of_file = assignments(&deployed("systemd/rtir-relay.env")).into_iter().filter(|(_, _, active)| *active);
-        of_unit.chain(of_file.map(|(name, value, _)| (name, value)))
-    };
-    let ended = run(command(&["check", "--offline"]).envs(given()));
+        let environment = of_unit.chain(of_file.map(|(name, value, _)| (name, value))).collect();
+        Self { _credentials: directory, environment }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(arguments);
+        command.envs(self.environment.iter().cloned());
+        command
+    }
+}
+
+const CREDENTIALS: [(&str, &str); 2] =
+    [("amqp-url", "amqp://relay:hunter2@broker.example/%2f\n"), ("rtir-password", "hunter2\n")];
+
+#[test]
+fn what_the_unit_and_its_environment_file_set_passes_the_check_before_a_start() {
+    let unit = deployed("systemd/rtir-relay.service");
+    assert_eq!(directives(&unit, "ExecStartPre"), ["-/usr/bin/rtir-relay check --offline"]);
+    let given = Given::by(&unit, &CREDENTIALS);
+    let ended = run(&mut given.command(&["check", "--offline"]));
     assert_eq!((ended.exit, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
     assert!(!ended.stdout.contains("hunter2"), "{ended:?}");
 
     // What is wrong needs a person: systemd is not to try again and again.
-    let ended = run(command(&["run"]).envs(given()).env("RTIR_TIMEOUT", "20"));
+    let ended = run(given.command(&["run"]).env("RTIR_TIMEOUT", "20"));
     assert_eq!(ended.exit, Some(CONFIGURATION));
     assert_eq!(directives(&unit, "RestartPreventExitStatus"), [CONFIGURATION.to_string()]);
+}
+
+#[test]
+fn what_the_page_adds_to_the_unit_for_trax_passes_the_check_before_a_start() {
+    let page = deployed("systemd/README.md");
+    let (_, section) = page.split_once("To hand over to trax").unwrap();
+    let addition = section.split("\n\n").nth(1).unwrap();
+    let addition: Vec<_> = addition.lines().map(|line| line.strip_prefix("    ").unwrap()).collect();
+    let unit = deployed("systemd/rtir-relay.service") + &addition.join("\n");
+    let given = Given::by(&unit, &[CREDENTIALS.as_slice(), &[("trax-token", "hunter2\n")]].concat());
+    let ended = run(given.command(&["check", "--offline"]).env(TRAX[0].0, TRAX[0].1));
+    assert_eq!((ended.exit, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    assert!(!ended.stdout.contains("hunter2"), "{ended:?}");
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn the_dashboard_has_a_name_of_its_own_and_the_data_source_that_is_chosen() {
     assert_eq!((&variable["name"], &variable["type"]), (&"datasource".into(), &"datasource".into()));
     let panels = dashboard["panels"].as_array().unwrap();
     let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
-    assert_eq!((ids.len(), panels.len()), (10, 10));
+    assert_eq!((ids.len(), panels.len()), (11, 11));
     for panel in panels {
         let targets = panel["targets"].as_array().unwrap().iter();
         for asked in targets.chain([panel]) {

@@ -24,7 +24,7 @@ pub use connect::{Address, Broker};
 pub use consume::{Consumer, Delivery};
 pub use dead_letter::{DeadLetters, LetterCopy, NotStored};
 pub use error::{Error, REACH};
-pub use lease::{Lease, Question, ask};
+pub use lease::{Lease, Question, ask, may_ask};
 pub use letter::{Letter, LetterId, NotAnExport};
 pub use management::{Management, ManagementError, QueueFacts};
 pub use probe::Probe;

@@ -11,6 +11,7 @@ use lapin::{BasicProperties, Channel, Connection};
 
 use super::connect::{Broker, channel, close};
 use super::error::{Error, call};
+use super::probe::may_publish;
 
 /// Where the broker sends answers to whoever consumes it. Source: RabbitMQ, "Direct Reply-to".
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
@@ -115,6 +116,17 @@ pub async fn ask(broker: &Broker, name: &str, question: &[u8], limit: Duration) 
     let answer = ask_on(&connection, name, question, limit).await;
     close(&connection).await;
     answer
+}
+
+/// Proves the right to ask the holder of a lease, and to answer. Nobody is asked.
+///
+/// # Errors
+/// The broker cannot be reached, or the right is missing.
+pub async fn may_ask(broker: &Broker) -> Result<(), Error> {
+    let connection = broker.connect("question").await?;
+    let proven = may_publish(&connection, "").await;
+    close(&connection).await;
+    proven
 }
 
 /// As [`ask`], on a connection that is there.

@@ -63,14 +63,7 @@ impl Probe {
     /// # Errors
     /// The right is missing, or the broker did not answer.
     pub async fn may_publish(&self, exchange: &str) -> Result<(), Error> {
-        let channel = channel(&self.connection).await?;
-        call("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        let properties = BasicProperties::default().with_expiration(WRONG.into());
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let publish = async {
-            channel.basic_publish(exchange.into(), "check".into(), options, b"", properties).await?.await.map(drop)
-        };
-        refused_for_the_value(call(format!("publishing to exchange {exchange:?}"), publish).await)
+        may_publish(&self.connection, exchange).await
     }
 
     /// Proves the right to declare an exchange that is not there. It is not declared.
@@ -115,6 +108,18 @@ impl Probe {
     pub async fn close(self) {
         let _ = call("closing the connection", self.connection.close(200, "".into())).await;
     }
+}
+
+/// As [`Probe::may_publish`], on any connection.
+pub(super) async fn may_publish(connection: &Connection, exchange: &str) -> Result<(), Error> {
+    let channel = channel(connection).await?;
+    call("asking for confirms", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    let properties = BasicProperties::default().with_expiration(WRONG.into());
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let publish = async {
+        channel.basic_publish(exchange.into(), "check".into(), options, b"", properties).await?.await.map(drop)
+    };
+    refused_for_the_value(call(format!("publishing to exchange {exchange:?}"), publish).await)
 }
 
 fn with_wrong(mut arguments: FieldTable, name: &str, value: AMQPValue) -> FieldTable {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::certificate::judge_handshake;
 use super::{Findings, Step, Verdict, reached};
-use crate::amqp::{Broker, Lease};
+use crate::amqp::{Broker, Error, Lease, may_ask};
 use crate::config::{Amqp, Trax};
 use crate::outcome::{Diagnosis, Trouble};
 use crate::reach::{self, tls};
@@ -93,17 +93,25 @@ async fn knock(hand_over: &HandOver, findings: &mut Findings<'_>) {
     }
 }
 
-/// Whether the user of the broker may hold the lease, or another does.
+/// Whether the user of the broker may do what the hand-over takes.
 async fn lease(amqp: &Arc<Amqp>, findings: &mut Findings<'_>) {
-    let name = lease_name(&amqp.amqp_queue);
-    match Lease::take(&Broker::new(Arc::clone(amqp)), &name).await {
-        Ok(Some(lease)) => {
-            lease.give_back().await;
-            findings.well(Step::TraxLease, format!("the exclusive queue {name:?} can be declared and read"));
-        }
-        Ok(None) => findings.well(Step::TraxLease, "a relay hands over now"),
+    match try_lease(&Broker::new(Arc::clone(amqp)), &lease_name(&amqp.amqp_queue)).await {
+        Ok(seen) => findings.well(Step::TraxLease, seen),
         Err(error) => findings.fail(Step::TraxLease, error.diagnosis()),
     }
+}
+
+/// Takes the lease for a moment, unless a relay has it, and tries the right by which its holder is asked and answers.
+async fn try_lease(broker: &Broker, name: &str) -> Result<String, Error> {
+    let seen = match Lease::take(broker, name).await? {
+        Some(lease) => {
+            lease.give_back().await;
+            format!("the exclusive queue {name:?} can be declared, read and asked")
+        }
+        None => "a relay hands over now, and can be asked".to_owned(),
+    };
+    may_ask(broker).await?;
+    Ok(seen)
 }
 
 /// Whether the custom fields are there, as far as reading shows.

@@ -256,15 +256,29 @@ async fn with_its_rights_for_trax_the_relay_hands_over_and_answers_and_may_do_no
     let for_trax = [Publish(LETTERS), Publish(""), Declare(LEASE), DeleteQueue(LEASE), Take(RELAY), Purge(RELAY)];
     assert_eq!(allowed(&scene.name, RELAY).await, for_trax);
 
-    // Without, they are taken back.
+    // `check` names whichever is missing, and nothing else.
+    let of_trax = ["^rtir-relay\\.trax$", "^(amq\\.default|rtir-relay\\.dead-letters)$", "^rtir-relay(\\.trax)?$"];
+    let of_relay = ["^$", "^rtir-relay\\.dead-letters$", "^rtir-relay$"];
+    for (kind, named) in [LEASE, "amq.default", LEASE].into_iter().enumerate() {
+        let mut rights = of_trax;
+        rights[kind] = of_relay[kind];
+        broker::permit(RELAY, &scene.name, rights).await;
+        assert_lease_refused(&relays, named);
+    }
+    // Set up without, they are taken back.
     set_up(&scene.name);
     assert_eq!(allowed(&scene.name, RELAY).await, OF_RELAY);
-    let (exit, checked, _) = run(&relays, &["check"], b"");
-    let lease = checked.split_once("FAIL            trax lease").expect(&checked).1;
-    let lease = lease.lines().take(3).collect::<Vec<_>>().join("\n");
-    for words in ["missing permission", LEASE, "ACCESS_REFUSED", "Grant the user of AMQP_URL", "set_permissions"] {
-        assert!(lease.contains(words), "{words}: {checked}");
+    assert_lease_refused(&relays, LEASE);
+    scene.close().await;
+}
+
+/// Asserts that `check` finds nothing wrong but a right for the lease on what is `named`.
+fn assert_lease_refused(relays: &[(String, String)], named: &str) {
+    let (exit, checked, _) = run(relays, &["check"], b"");
+    let step = checked.split_once("FAIL            trax lease").expect(&checked).1;
+    let step = step.lines().take(3).collect::<Vec<_>>().join("\n");
+    for words in ["missing permission", named, "ACCESS_REFUSED", "Grant the user of AMQP_URL", "set_permissions"] {
+        assert!(step.contains(words), "{words}: {checked}");
     }
     assert_eq!((exit, checked.matches("FAIL").count()), (Some(1), 1), "{checked}");
-    scene.close().await;
 }

@@ -16,6 +16,7 @@ mod explain;
 mod handle;
 mod health;
 mod letter;
+mod links;
 mod mapping;
 mod monitored;
 mod properties;

@@ -28,7 +28,7 @@ test-rabbitmq-4:
 	cargo test --locked --test live --no-run
 	RELAY_LAB_RABBITMQ_ROOT=$(RABBITMQ_4) tests/servers/with-servers cargo test --locked --test live -- --test-threads 4
 
-# The faults in their long form, 20 minutes, with a table; ONLY=word: those whose name has it.
+# The faults in their long form, half an hour, with a table; ONLY=word: those whose name has it.
 faults:
 	@tests/servers/install postgresql rt5-db-postgresql
 	cargo test --locked --test faults --no-run

@@ -46,7 +46,7 @@ pub(super) async fn prove_on(ticket: TicketId, commented: bool, hand_over: &Hand
         Err(error) => findings.fail(Step::TestSeeComment, error.diagnosis()),
     }
     match client.set_reported(ticket, Timestamp::now()).await {
-        Ok(()) => findings.well(Step::TestReported, format!("{REPORTED_FIELD} is set")),
+        Ok(_) => findings.well(Step::TestReported, format!("{REPORTED_FIELD} is set")),
         Err(error) => findings.fail(Step::TestReported, error.diagnosis()),
     }
 }

@@ -53,7 +53,7 @@ impl Error {
             Self::Answer { operation: Operation::SetReported, .. } => {
                 (Some(Trouble::MissingPermission), GRANT_REPORTED)
             }
-            Self::Answer { .. } => (
+            Self::Answer { .. } | Self::TooLarge(_) => (
                 Some(Trouble::ProxyOrFirewall),
                 "Check that RTIR_URL leads to RT and not to another site or a login page",
             ),

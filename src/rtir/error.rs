@@ -118,6 +118,9 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// An answer of which not all was read.
+    #[error("{}: RT's answer is larger than 1 MiB", .0.doing())]
+    TooLarge(Operation),
     /// RT is there, but its queue would take no ticket.
     #[error("{}: RT queue {:?} {flaw}", Operation::Look.doing(), .rt_queue.as_str())]
     RtQueue {
@@ -190,11 +193,15 @@ impl Error {
         match self {
             Self::Credentials(_) | Self::Unproven { .. } | Self::RtQueue { .. } => Class::SetUp,
             Self::Transport { operation: Operation::Create, sent: true, .. }
-            | Self::Answer { operation: Operation::Create, .. } => Class::Unknown,
+            | Self::Answer { operation: Operation::Create, .. }
+            | Self::TooLarge(Operation::Create) => Class::Unknown,
             Self::Status { operation: Operation::Create, answer, .. } => class_of_create(answer),
-            Self::Secret(_) | Self::Transport { .. } | Self::Answer { .. } | Self::Status { .. } | Self::Gone(_) => {
-                Class::Sink
-            }
+            Self::Secret(_)
+            | Self::Transport { .. }
+            | Self::Answer { .. }
+            | Self::TooLarge(_)
+            | Self::Status { .. }
+            | Self::Gone(_) => Class::Sink,
         }
     }
 

@@ -66,7 +66,7 @@ pub(super) async fn exchange(operation: Operation, keep_alive: bool, request: Re
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(transport)? {
         if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(Error::Answer { operation, what: "it is larger than 1 MiB".to_owned() });
+            return Err(Error::TooLarge(operation));
         }
         body.extend_from_slice(&chunk);
     }

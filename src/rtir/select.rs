@@ -1,16 +1,13 @@
-//! Tickets chosen by a condition, whoever made them: listed, read whole, and marked.
+//! Tickets chosen by a condition, whoever made them: listed, shown, and marked.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use reqwest::Method;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use url::Url;
 
 use super::client::{Client, MAX_PAGES, PER_PAGE};
 use super::error::{Error, Operation};
-use super::wire::{self, Comment, Page, SetReported, Ticket};
+use super::wire::{self, Page, SetReported, Ticket};
 use crate::ticket::{ALERT_ID_FIELD, AlertKey, TicketId};
 
 /// A ticket in a list.
@@ -41,15 +38,6 @@ pub struct Shown {
     pub requestors: Vec<String>,
     /// The custom fields that the service user may see, each with its values.
     pub custom_fields: Vec<(String, Vec<String>)>,
-}
-
-/// The last thing that happened to a ticket, as far as the service user may see.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transaction {
-    /// Its number: later ones have higher ones.
-    pub id: u64,
-    /// The subject, if it is a comment.
-    pub comment: Option<String>,
 }
 
 impl Shown {
@@ -108,94 +96,24 @@ impl Client {
         Ok(items.iter().find_map(Shown::of))
     }
 
-    /// The text of the ticket's first message, as it was written: plain, or else HTML; empty where there is none.
-    ///
-    /// # Errors
-    /// RT did not answer, or the text is larger than 700 KiB.
-    pub async fn first_message(&self, ticket: TicketId) -> Result<String, Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Part {
-            #[serde(rename = "id")]
-            id: String,
-            content_type: Option<String>,
-            filename: Option<String>,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Attachment {
-            content: Option<String>,
-        }
-        let operation = Operation::ReadMessage;
-        let mut url = self.rest(&["ticket", &ticket.to_string(), "attachments"]);
-        url.query_pairs_mut().append_pair("fields", "ContentType,Filename").append_pair("per_page", "100");
-        let Page::<Part> { items } = self.get(operation, url).await?.json(operation, 200)?;
-        let is_text = |part: &&Part, kind: &str| {
-            part.filename.as_ref().is_none_or(String::is_empty) && part.content_type.as_deref() == Some(kind)
-        };
-        let text = |kind| items.iter().find(|part| is_text(part, kind));
-        let Some(part) = text("text/plain").or_else(|| text("text/html")) else { return Ok(String::new()) };
-        let answer = self.get(operation, self.rest(&["attachment", &part.id])).await?;
-        let Attachment { content } = answer.json(operation, 200)?;
-        let base64: String = content.unwrap_or_default().split_ascii_whitespace().collect();
-        let bytes = BASE64_STANDARD.decode(base64);
-        let bytes = bytes.map_err(|_| Error::Answer { operation, what: "the message is not in base64".to_owned() })?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    /// What happened last to a ticket.
-    ///
-    /// # Errors
-    /// RT did not answer.
-    pub async fn last_transaction(&self, ticket: TicketId) -> Result<Option<Transaction>, Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Item {
-            #[serde(rename = "id")]
-            id: String,
-            r#type: Option<String>,
-            data: Option<String>,
-        }
-        let operation = Operation::ReadHistory;
-        let mut url = self.rest(&["ticket", &ticket.to_string(), "history"]);
-        url.query_pairs_mut()
-            .append_pair("fields", "Type,Data")
-            .append_pair("orderby", "id")
-            .append_pair("order", "DESC")
-            .append_pair("per_page", "1");
-        let Page::<Item> { items } = self.get(operation, url).await?.json(operation, 200)?;
-        let Some(Item { id, r#type, data }) = items.into_iter().next() else { return Ok(None) };
-        let id = id.parse().map_err(|_| Error::Answer { operation, what: format!("{id:?} is no number") })?;
-        // RT keeps a comment's subject so. Source: RT 5, `RT::Ticket::_RecordNote`.
-        let comment = (r#type.as_deref() == Some("Comment")).then(|| data.unwrap_or_default().trim_end().to_owned());
-        Ok(Some(Transaction { id, comment }))
-    }
-
     /// Writes on a ticket when it was handed over, and sees that it stands there: RT answers 200 whatever came of it.
+    /// Of one that somebody has merged it gives the ticket that it is merged into, on which nothing is written: that
+    /// one was not handed over.
     ///
     /// # Errors
-    /// It does not, or RT did not answer.
-    pub async fn set_reported(&self, ticket: TicketId, time: Timestamp) -> Result<(), Error> {
+    /// It does not stand there, or RT did not answer.
+    pub async fn set_reported(&self, ticket: TicketId, time: Timestamp) -> Result<Option<TicketId>, Error> {
         let operation = Operation::SetReported;
+        if let Some(into) = self.read(ticket).await?.merged_into(ticket) {
+            return Ok(Some(into));
+        }
         let url = self.rest(&["ticket", &ticket.to_string()]);
         let answer = self.session.send(operation, Method::PUT, url, Some(&SetReported::at(time))).await?;
         if self.read(ticket).await?.is_reported() {
-            Ok(())
+            Ok(None)
         } else {
             Err(Error::Answer { operation, what: answer.message() })
         }
-    }
-
-    /// Comments on a ticket, which mails no requestor.
-    ///
-    /// # Errors
-    /// RT refuses, or did not answer.
-    pub async fn comment(&self, ticket: TicketId, subject: &str, text: &str) -> Result<(), Error> {
-        let operation = Operation::Comment;
-        let url = self.rest(&["ticket", &ticket.to_string(), "comment"]);
-        let answer = self.session.send(operation, Method::POST, url, Some(&Comment::plain(subject, text))).await?;
-        answer.with_status(operation, 201)?;
-        Ok(())
     }
 
     /// Whether there is a custom field of this name that the service user may see. Of one that is not, RT's search

@@ -12,7 +12,7 @@ use super::selection::{Selection, wanted};
 use crate::config::Trax;
 use crate::metrics::Metrics;
 use crate::outcome::{Diagnosis, Posted, Trouble};
-use crate::rtir::{Client, Error, Listed, Shown, Transaction};
+use crate::rtir::{Client, Error, FirstMessage, Listed, Shown, Transaction};
 use crate::ticket::{REPORTED_FIELD, RtQueueName, TicketId};
 
 /// The subject of the comment that says why trax refuses a ticket. While it is the last thing that happened to the
@@ -20,6 +20,8 @@ use crate::ticket::{REPORTED_FIELD, RtQueueName, TicketId};
 const REFUSED: &str = "rtir-relay: refused by trax";
 /// The subject of the comment by which an operator wants a ticket handed over again.
 const RETRY: &str = "rtir-relay: hand over to trax again";
+/// What trax gets in place of a first message that the relay does not read.
+const TOO_LARGE: &str = "The first message of this ticket is too large to be handed over. It stands in RT.";
 /// After so many failures in a row the others are left for later: the postbox fails, not their records.
 const FAILURES_IN_A_ROW: usize = 3;
 
@@ -59,9 +61,9 @@ pub enum Outcome {
 }
 
 /// How a round ended.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Round {
-    /// How many tickets are still to be handed over, if RT said.
+    /// How many tickets are still to be handed over; `None` where they could not be looked for.
     pub pending: Option<usize>,
     /// What has to be tried again soon.
     pub failure: Option<Diagnosis>,
@@ -117,9 +119,10 @@ impl HandOver {
         };
         let mut tickets = match tickets {
             Ok(tickets) => tickets,
-            Err(failure) => return Round { failure: Some(failure), ..Round::default() },
+            Err(failure) => return Round { pending: None, failure: Some(failure) },
         };
-        let (mut pending, mut failure) = (tickets.len(), None);
+        let mut pending = tickets.len();
+        let mut last_failure = None;
         let failed = std::mem::take(&mut self.failed);
         tickets.sort_by_key(|ticket| (failed.contains(&ticket.id), ticket.id));
         let mut in_a_row = 0;
@@ -133,15 +136,15 @@ impl HandOver {
                     in_a_row = 0;
                     pending -= usize::from(outcome == Outcome::HandedOver);
                 }
-                Err(diagnosis) => {
-                    debug!(rt.ticket_id = ticket.id.0, "{diagnosis}");
+                Err(failure) => {
+                    debug!(rt.ticket_id = ticket.id.0, "{failure}");
                     in_a_row += 1;
                     self.failed.insert(ticket.id);
-                    failure = Some(diagnosis);
+                    last_failure = Some(failure);
                 }
             }
         }
-        Round { pending: Some(pending), failure }
+        Round { pending: Some(pending), failure: last_failure }
     }
 
     /// The tickets that are to be handed over, the refused ones too.
@@ -230,7 +233,10 @@ impl HandOver {
         if self.is_double(&ticket).await.map_err(rt)? {
             return Ok(Outcome::NotNow("it is a double that is merged into another"));
         }
-        let content = self.client.first_message(id).await.map_err(rt)?;
+        let content = match self.client.first_message(id).await.map_err(rt)? {
+            FirstMessage::Text(text) => text,
+            FirstMessage::TooLarge => TOO_LARGE.to_owned(),
+        };
         let view = View::of(&ticket, content, &self.client.page_of(id));
         let posted = match self.attributes.record(&view) {
             Ok(record) => self.postbox.post(&record).await,
@@ -258,7 +264,11 @@ impl HandOver {
     async fn mark_taken(&mut self) -> Result<(), Diagnosis> {
         while let Some(id) = self.taken.first().copied() {
             match self.client.set_reported(id, Timestamp::now()).await {
-                Ok(()) => info!(rt.ticket_id = id.0, "ticket {id} is handed over to trax"),
+                Ok(None) => info!(rt.ticket_id = id.0, "ticket {id} is handed over to trax"),
+                // It is not found any more; the other goes by itself, if it is to.
+                Ok(Some(into)) => {
+                    info!(rt.ticket_id = id.0, "ticket {id} is handed over to trax, and merged into {into} meanwhile");
+                }
                 // It will not be found again either.
                 Err(error @ (Error::Gone(_) | Error::Unproven { .. })) => {
                     error!(rt.ticket_id = id.0, "trax has ticket {id}, which cannot be marked any more: {error}");

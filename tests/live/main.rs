@@ -30,3 +30,4 @@ mod sessions;
 mod set_up;
 mod shutdown;
 mod trax;
+mod trax_tickets;

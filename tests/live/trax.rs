@@ -13,18 +13,18 @@ use crate::support::relay_process::{RelayProcess, run};
 use crate::support::rt::RtServer;
 
 /// A scene with the fields, a postbox, and what the relay is given for both.
-struct House {
-    scene: Scene,
-    postbox: Postbox,
-    environment: Vec<(String, String)>,
+pub struct House {
+    pub scene: Scene,
+    pub postbox: Postbox,
+    pub environment: Vec<(String, String)>,
 }
 
 impl House {
-    async fn new(what: &str, others: &[(&str, &str)]) -> Self {
+    pub async fn new(what: &str, others: &[(&str, &str)]) -> Self {
         Self::with(what, Postbox::start(), others).await
     }
 
-    async fn with(what: &str, postbox: Postbox, others: &[(&str, &str)]) -> Self {
+    pub async fn with(what: &str, postbox: Postbox, others: &[(&str, &str)]) -> Self {
         let scene = Scene::for_trax(what).await;
         let mut environment = scene.environment(&[("HTTP_LISTEN", "127.0.0.1:0")]);
         environment.extend(postbox.environment());
@@ -32,27 +32,27 @@ impl House {
         Self { scene, postbox, environment }
     }
 
-    async fn relay(&self) -> RelayProcess {
+    pub async fn relay(&self) -> RelayProcess {
         let relay = RelayProcess::start(&self.environment);
         relay.logs("consuming queue").await;
         relay
     }
 
     /// Publishes a small alert of this severity.
-    async fn publish(&self, id: &str, severity: &str) {
+    pub async fn publish(&self, id: &str, severity: &str) {
         let mut alert = alerts::ssl(id);
         alert["severity"] = json!(severity);
         self.scene.publish_alert(&alert).await;
     }
 
     /// The ticket of the alert `id`, once it is there.
-    async fn ticket(&self, id: &str) -> u64 {
+    pub async fn ticket(&self, id: &str) -> u64 {
         let query = format!("Queue = '{}' AND 'CF.{{Alert ID}}' = '{id}'", self.scene.name);
         eventually(&format!("the ticket of {id}"), async || Some(self.scene.rt.search(&query).await.first()?.id)).await
     }
 
     /// Waits until every ticket of the queue that `query` finds is marked.
-    async fn all_are_marked(&self, query: &str) {
+    pub async fn all_are_marked(&self, query: &str) {
         let unmarked = format!("Queue = '{}' AND 'CF.{{Reported}}' IS NULL AND {query}", self.scene.name);
         eventually(&format!("Reported is set where {query}"), async || {
             self.scene.rt.search(&unmarked).await.is_empty().then_some(())
@@ -61,7 +61,7 @@ impl House {
     }
 
     /// A field of a ticket.
-    async fn field(&self, ticket: u64, name: &str) -> Vec<Value> {
+    pub async fn field(&self, ticket: u64, name: &str) -> Vec<Value> {
         let shown = self.scene.rt.get(&format!("ticket/{ticket}")).await;
         let fields = shown["CustomFields"].as_array().unwrap_or_else(|| panic!("{shown}")).clone();
         let field = fields.iter().find(|field| field["name"] == name).unwrap_or_else(|| panic!("{shown}"));
@@ -69,13 +69,13 @@ impl House {
     }
 
     /// A person sets something on a ticket.
-    async fn set(&self, ticket: u64, what: &Value) {
+    pub async fn set(&self, ticket: u64, what: &Value) {
         let said = self.scene.rt.put(ticket, what).await;
         assert!(said[0].as_str().is_some_and(|said| said.contains(" added") || said.contains(" changed ")), "{said}");
     }
 
     /// The comments on a ticket, as text.
-    async fn comments(&self, ticket: u64) -> Vec<String> {
+    pub async fn comments(&self, ticket: u64) -> Vec<String> {
         let path = format!("ticket/{ticket}/history?fields=Type,Data&per_page=100");
         let history = self.scene.rt.get(&path).await;
         let items = history["items"].as_array().unwrap_or_else(|| panic!("{history}")).clone();
@@ -84,20 +84,20 @@ impl House {
     }
 
     /// Runs a command; stdout of one that ends with `code`.
-    fn command(&self, arguments: &[&str], code: i32) -> String {
+    pub fn command(&self, arguments: &[&str], code: i32) -> String {
         let (status, stdout, stderr) = run(&self.environment, arguments, b"");
         assert_eq!(status, Some(code), "{arguments:?}: {stdout}{stderr}");
         self.assert_no_secret(&(stdout.clone() + &stderr));
         stdout
     }
 
-    fn assert_no_secret(&self, output: &str) {
+    pub fn assert_no_secret(&self, output: &str) {
         self.scene.assert_no_secret(output);
         assert!(!output.contains(TOKEN), "the token stands in:\n{output}");
     }
 
     /// Stops `relay`, looks at what it left behind, and at what the postbox saw.
-    async fn close(self, relay: RelayProcess) {
+    pub async fn close(self, relay: RelayProcess) {
         let log = self.scene.stop(relay).await;
         self.assert_no_secret(&log);
         self.postbox.assert_all_well_formed();
@@ -363,7 +363,7 @@ async fn a_relay_that_loses_the_lease_in_the_middle_of_a_post_has_time_to_mark()
     let first = RelayProcess::start(&by_link);
     first.logs("this relay hands over to trax").await;
     let second = house.relay().await;
-    house.postbox.suffers(Fault::HoldAfter);
+    house.postbox.suffers(Fault::AnswerLate);
     house.publish("held", "high").await;
     house.postbox.takes(1).await;
 

@@ -403,11 +403,7 @@ impl Shared {
                 let _ = stream.write_all(bytes).and_then(|()| stream.flush());
                 None
             }
-            Some(Fault::Echo(http_status)) => {
-                let headers = request.headers.iter().map(|(name, value)| format!("<li>{name}: {value}</li>"));
-                let page = headers.collect::<String>() + &String::from_utf8_lossy(&request.body);
-                Some(Answer::html(http_status, &page))
-            }
+            Some(Fault::Echo(http_status)) => Some(request.echo(http_status)),
             Some(Fault::Endless) => {
                 self.pour(stream, &[b'x'; 8 * 1024], Duration::ZERO);
                 None

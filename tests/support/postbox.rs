@@ -6,7 +6,7 @@ use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -25,10 +25,16 @@ pub enum Fault {
     CutAfter,
     /// The record is taken, and no answer comes while the test lasts, or until all is well.
     HangAfter,
-    /// The record is taken, and that answered only when all is well again.
-    HoldAfter,
     /// Nothing is taken, and no answer comes.
     Hang,
+    /// The record is taken, and answered when all is well.
+    AnswerLate,
+    /// The record is taken; the answer that says so has no end.
+    EndlessAfter,
+    /// The record is taken; the answer that says so comes byte by byte, for ever.
+    DripAfter,
+    /// A refusal with this status that shows the whole request, as a server in development mode does.
+    Echo(u16),
 }
 
 #[derive(Default)]
@@ -57,6 +63,15 @@ pub struct Record {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+}
+
+/// How an exchange goes on.
+enum Reply {
+    Answer(Answer),
+    /// The connection is to be cut.
+    Cut,
+    /// This is sent over and over, with a pause between.
+    Pour(&'static [u8], Duration),
 }
 
 /// The scripted postbox, until dropped.
@@ -207,18 +222,21 @@ impl Shared {
     fn serve(&self, stream: impl Read + Write) {
         let mut stream = BufReader::new(stream);
         while let Some(request) = Request::read(&mut stream) {
-            let Some(answer) = self.answer(&request) else { break };
-            if answer.write(stream.get_mut()).is_err() {
+            let said = match self.reply(&request) {
+                Reply::Answer(answer) => answer.write(stream.get_mut()),
+                Reply::Cut => break,
+                Reply::Pour(piece, pause) => self.pour(stream.get_mut(), piece, pause),
+            };
+            if said.is_err() {
                 break;
             }
         }
     }
 
-    /// `None`: the connection is to be cut.
-    fn answer(&self, request: &Request) -> Option<Answer> {
+    fn reply(&self, request: &Request) -> Reply {
         // `check` looks so whether anybody is there.
         if request.method == "GET" {
-            return Some(Answer::message(405, "Method Not Allowed"));
+            return Reply::Answer(Answer::message(405, "Method Not Allowed"));
         }
         let mut state = self.lock();
         state.requests += 1;
@@ -226,39 +244,44 @@ impl Shared {
             Ok(record) => record,
             Err(what) => {
                 state.wrong.push(what.clone());
-                return Some(Answer::message(400, &what));
+                return Reply::Answer(Answer::message(400, &what));
             }
         };
         let fault = state.faults.get(&record.id).or(state.faults.get(&0)).cloned();
         self.changed.notify_all();
         let lost = matches!(fault, Some(Fault::HangAfter | Fault::CutAfter));
         state.answers_lost += usize::from(lost);
-        let accepted = Some(Answer::json(201, &serde_json::json!({ "data": [] })));
-        match fault {
-            Some(Fault::Instead(answer)) => Some(answer),
-            Some(Fault::Hang) => {
-                self.hang(state);
-                None
-            }
-            Some(Fault::HangAfter) => {
-                state.taken.push(record);
-                self.hang(state);
-                None
-            }
-            Some(Fault::HoldAfter) => {
-                state.taken.push(record);
-                self.hang(state);
-                accepted
-            }
-            Some(Fault::CutAfter) => {
-                state.taken.push(record);
-                None
-            }
-            None => {
-                state.taken.push(record);
-                accepted
-            }
+        if !matches!(fault, Some(Fault::Instead(_) | Fault::Echo(_) | Fault::Hang)) {
+            state.taken.push(record);
         }
+        let accepted = Reply::Answer(Answer::json(201, &serde_json::json!({ "data": [] })));
+        match fault {
+            None => accepted,
+            Some(Fault::Instead(answer)) => Reply::Answer(answer),
+            Some(Fault::Echo(http_status)) => Reply::Answer(request.echo(http_status)),
+            Some(Fault::CutAfter) => Reply::Cut,
+            Some(Fault::Hang | Fault::HangAfter) => {
+                self.hang(state);
+                Reply::Cut
+            }
+            Some(Fault::AnswerLate) => {
+                self.hang(state);
+                accepted
+            }
+            Some(Fault::EndlessAfter) => Reply::Pour(&[b'x'; 8 * 1024], Duration::ZERO),
+            Some(Fault::DripAfter) => Reply::Pour(b"x", Duration::from_millis(5)),
+        }
+    }
+
+    /// Says that a record is taken, with a body that has no end.
+    fn pour(&self, stream: &mut impl Write, piece: &[u8], pause: Duration) -> std::io::Result<()> {
+        stream.write_all(b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n")?;
+        while !self.lock().closed {
+            stream.write_all(piece)?;
+            stream.flush()?;
+            thread::sleep(pause);
+        }
+        Ok(())
     }
 
     fn hang(&self, mut state: MutexGuard<'_, State>) {

@@ -95,6 +95,15 @@ impl Rt {
         made["id"].as_str().unwrap_or_else(|| panic!("{made}")).parse().unwrap()
     }
 
+    /// A person comments on a ticket.
+    pub async fn comment(&self, ticket: u64, subject: &str, text: &str) {
+        let url = format!("{}/REST/2.0/ticket/{ticket}/comment", self.url());
+        let body = serde_json::json!({ "Subject": subject, "Content": text, "ContentType": "text/plain" });
+        let request = self.http.post(url).basic_auth("root", Some(setting("RELAY_LAB_RT_ROOT_PASSWORD")));
+        let answer = request.json(&body).send().await.expect("RT answers");
+        assert_eq!(answer.status().as_u16(), 201);
+    }
+
     /// All tickets of the scene's RT queue, merged ones too.
     pub async fn tickets(&self) -> Vec<Ticket> {
         self.search(&format!("Queue = '{}' AND EffectiveId > 0", self.in_queue)).await

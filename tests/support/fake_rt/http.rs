@@ -52,6 +52,12 @@ impl Request {
         self.query.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
+    /// An error page that shows all of it.
+    pub fn echo(&self, http_status: u16) -> Answer {
+        let headers = self.headers.iter().map(|(name, value)| format!("<li>{name}: {value}</li>"));
+        Answer::html(http_status, &(headers.collect::<String>() + &String::from_utf8_lossy(&self.body)))
+    }
+
     /// The body as JSON; `null` if it is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()

@@ -134,6 +134,117 @@ fn every_variable_of_rt_is_read() {
 }
 
 #[test]
+fn without_trax_url_nothing_is_handed_over() {
+    assert!(config(&[]).trax.is_none());
+    assert!(config(&[("TRAX_URL", ""), ("TRAX_TOKEN", "")]).trax.is_none(), "as compose files leave it");
+}
+
+#[test]
+fn what_is_not_given_for_trax_has_its_default() {
+    let trax = config(&[("TRAX_URL", "https://trax.example/api/postbox/7"), ("TRAX_TOKEN", PASSWORD)]).trax.unwrap();
+    assert_eq!(trax.url.as_str(), "https://trax.example/api/postbox/7");
+    assert_eq!(text(&trax.token), PASSWORD);
+    assert_eq!((trax.timeout, trax.interval), (Duration::from_secs(10), Duration::from_mins(1)));
+    assert_eq!((trax.condition, trax.release_field), (None, None));
+    assert_eq!((trax.ca_file, trax.attributes_file), (None, None));
+}
+
+#[test]
+fn every_variable_of_trax_is_read() {
+    let (pem, toml) = (file("trax.pem", b"-"), file("trax.toml", b"-"));
+    let token = file("trax-token", b"hunter2\n");
+    let trax = config(&[
+        ("TRAX_URL", "http://trax.example:8080/postbox?for=7"),
+        ("TRAX_TOKEN_FILE", token.to_str().unwrap()),
+        ("TRAX_CA_FILE", pem.to_str().unwrap()),
+        ("TRAX_TIMEOUT", "3s"),
+        ("TRAX_INTERVAL", "5m"),
+        ("TRAX_CONDITION", "Priority >= 90 OR Queue = 'X'"),
+        ("TRAX_RELEASE_FIELD", "Hand over?"),
+        ("TRAX_ATTRIBUTES_FILE", toml.to_str().unwrap()),
+    ])
+    .trax
+    .unwrap();
+    assert_eq!(trax.url.as_str(), "http://trax.example:8080/postbox?for=7");
+    assert_eq!(text(&trax.token), PASSWORD);
+    assert_eq!((trax.timeout, trax.interval), (Duration::from_secs(3), Duration::from_mins(5)));
+    assert_eq!(trax.condition.as_deref(), Some("Priority >= 90 OR Queue = 'X'"));
+    assert_eq!(trax.release_field.as_deref(), Some("Hand over?"));
+    assert_eq!((trax.ca_file, trax.attributes_file), (Some(pem), Some(toml)));
+}
+
+#[test]
+fn a_variable_of_trax_without_trax_url_is_a_fault() {
+    let path = file("trax-alone", b"-");
+    let path = path.to_str().unwrap();
+    for (variable, value) in [
+        ("TRAX_TOKEN", PASSWORD),
+        ("TRAX_TOKEN_FILE", path),
+        ("TRAX_CA_FILE", path),
+        ("TRAX_TIMEOUT", "1s"),
+        ("TRAX_INTERVAL", "1s"),
+        ("TRAX_CONDITION", "id > 0"),
+        ("TRAX_RELEASE_FIELD", "x"),
+        ("TRAX_ATTRIBUTES_FILE", path),
+    ] {
+        let found = faults(&[(variable, value)]);
+        assert_eq!(found, "TRAX_URL: is required where another TRAX_ variable is set", "{variable}");
+    }
+}
+
+#[test]
+fn trax_url_is_an_address_and_is_not_shown_where_it_is_none() {
+    let refused = [
+        "hunter2",
+        "trax.example/hunter2",
+        "ftp://hunter2@trax.example",
+        "https://",
+        "https://relay:hunter2@trax.example/7",
+        "https://hunter2@trax.example/7",
+        "https://trax.example/7#hunter2",
+    ];
+    for url in refused {
+        let found = faults(&[("TRAX_URL", url), ("TRAX_TOKEN", "t")]);
+        assert_eq!(found, "TRAX_URL: takes http:// or https://, and a host; no user, no fragment", "{url}");
+    }
+}
+
+#[test]
+fn all_faults_of_trax_are_reported_at_once() {
+    let duration = "a duration such as 500ms, 30s or 5m";
+    let found = faults(&[
+        ("TRAX_URL", "x"),
+        ("TRAX_TOKEN_FILE", "/nowhere/token"),
+        ("TRAX_CA_FILE", "/nowhere/ca.pem"),
+        ("TRAX_TIMEOUT", "10"),
+        ("TRAX_INTERVAL", "0s"),
+        ("TRAX_RELEASE_FIELD", "a'} OR id > 0"),
+        ("TRAX_ATTRIBUTES_FILE", "/nowhere/attributes.toml"),
+        ("TRAX_INTERVALL", "1s"),
+    ]);
+    let no_file = "cannot be read: No such file or directory (os error 2)";
+    let mut lines: Vec<_> = found.lines().collect();
+    lines.sort_unstable();
+    let expected = [
+        &format!("TRAX_ATTRIBUTES_FILE: /nowhere/attributes.toml {no_file}"),
+        &format!("TRAX_CA_FILE: /nowhere/ca.pem {no_file}"),
+        &format!("TRAX_INTERVAL: got \"0s\", takes {duration}"),
+        "TRAX_INTERVALL: is not a variable of rtir-relay; did you mean TRAX_INTERVAL?",
+        "TRAX_RELEASE_FIELD: got \"a'} OR id > 0\", takes the name of a custom field, without braces and quotes",
+        &format!("TRAX_TIMEOUT: got \"10\", takes {duration}"),
+        &format!("TRAX_TOKEN_FILE: /nowhere/token {no_file}"),
+        "TRAX_URL: takes http:// or https://, and a host; no user, no fragment",
+    ];
+    assert_eq!(lines, expected);
+    for name in ["{x}", "it's", "\"x\"", "a\\b", "a\nb"] {
+        let found = faults(&[("TRAX_URL", "https://trax.example"), ("TRAX_TOKEN", "t"), ("TRAX_RELEASE_FIELD", name)]);
+        assert!(found.starts_with("TRAX_RELEASE_FIELD: got "), "{found}");
+    }
+    let found = faults(&[("TRAX_URL", "https://trax.example")]);
+    assert_eq!(found, "TRAX_TOKEN: is required, or TRAX_TOKEN_FILE: the API token of the postbox");
+}
+
+#[test]
 fn every_other_variable_is_read() {
     let Config { retry, process, .. } = config(&[
         ("RETRY_INITIAL", "1s"),
@@ -348,6 +459,8 @@ fn a_secret_and_its_file_together_are_one_fault() {
     assert_eq!(faults(&token), both("RTIR_TOKEN"));
     let management = [("AMQP_MANAGEMENT_URL", "http://h"), ("AMQP_MANAGEMENT_URL_FILE", path)];
     assert_eq!(faults(&management), both("AMQP_MANAGEMENT_URL"));
+    let trax = [("TRAX_URL", "https://trax.example"), ("TRAX_TOKEN", "t"), ("TRAX_TOKEN_FILE", path)];
+    assert_eq!(faults(&trax), both("TRAX_TOKEN"));
 }
 
 #[test]
@@ -479,6 +592,8 @@ fn debug_shows_no_secret() {
         ("AMQP_URL", url),
         ("AMQP_MANAGEMENT_URL", "http://relay:hunter2@broker.example"),
         ("RTIR_PROXY", "http://relay:hunter2@proxy.example:3128"),
+        ("TRAX_URL", "https://trax.example"),
+        ("TRAX_TOKEN", PASSWORD),
     ]);
     assert_no_secret(&format!("{config:?} {config:#?}"));
     assert_no_secret(&format!("{:?} {:?} {:?}", config.amqp, config.rtir, config.rtir.credentials));
@@ -501,7 +616,7 @@ fn debug_shows_no_secret() {
 fn faults_show_no_secret() {
     let not_a_url = file("fault", b"hunter2://hunter2:hunter2@hunter2 hunter2");
     let not_a_url = not_a_url.to_str().unwrap();
-    let cases: [&[(&str, &str)]; 10] = [
+    let cases: [&[(&str, &str)]; 11] = [
         &[("AMQP_URL", "hunter2")],
         &[("AMQP_URL", "amqp://relay:hunter2@host:port/%2f")],
         &[("AMQP_URL", "amqp://relay:hunter2@host/")],
@@ -511,6 +626,7 @@ fn faults_show_no_secret() {
         &[("RTIR_PROXY", "relay:hunter2@proxy")],
         &[("RTIR_PASSWORD", PASSWORD), ("RTIR_PASSWORD_FILE", not_a_url)],
         &[("RTIR_TOKEN", PASSWORD)],
+        &[("TRAX_URL", "https://relay:hunter2@trax.example"), ("TRAX_TOKEN", PASSWORD), ("TRAX_TOKEN_FILE", not_a_url)],
         &[("RTIR_PASWORD", PASSWORD), ("RTIR_TOKENS", PASSWORD), ("TRAX_TOKEN", PASSWORD)],
     ];
     for pieces in cases {

@@ -25,4 +25,5 @@ mod schema;
 mod secrets;
 mod statuses;
 mod ticket;
+mod trax;
 mod usage;

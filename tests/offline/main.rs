@@ -19,6 +19,7 @@ mod letter;
 mod links;
 mod mapping;
 mod monitored;
+mod postbox;
 mod properties;
 mod rt_client;
 mod schema;

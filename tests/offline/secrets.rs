@@ -16,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::support::alerts;
 use crate::support::fake_rt::{Answer, FakeRt, Fault, Op, PASSWORD, SESSION, TOKEN, USER};
+use crate::support::postbox;
 use crate::support::relay_process::{RelayProcess, run};
 
 /// The password within `AMQP_URL`.
@@ -26,7 +27,7 @@ pub const PROXY_PASSWORD: &str = "pr0xypassw0rd";
 /// Asserts that no secret of the tests stands in `output`, in no form that goes over a wire either.
 pub fn leaks_no_secret(output: &str) {
     let basic = |user: &str, password: &str| BASE64_STANDARD.encode(format!("{user}:{password}"));
-    let plain = [PASSWORD, TOKEN, SESSION, BROKER_PASSWORD, PROXY_PASSWORD, "RT_SID_"];
+    let plain = [PASSWORD, TOKEN, SESSION, BROKER_PASSWORD, PROXY_PASSWORD, "RT_SID_", postbox::TOKEN];
     let encoded = [basic(USER, PASSWORD), basic("relay", PROXY_PASSWORD)];
     for secret in plain.into_iter().chain(encoded.iter().map(String::as_str)) {
         // As bytes, too: so does `Debug` show what goes over the wire.

@@ -173,7 +173,8 @@ async fn the_mail_that_rt_sends_of_a_refusal_does_not_make_the_ticket_go_again()
     let log = house.scene.stop(relay).await;
     assert!(!log.contains("does not say that trax refused it"), "{log}");
 
-    // Known after a restart, too: when the other is refused, this one was passed by.
+    // Known after a restart, too, and to a user who may see such mail: when the other is refused, this one was passed by.
+    house.scene.rt.admin(&["grant", &house.scene.name, "ShowOutgoingEmail", &house.scene.name]);
     let relay = house.relay().await;
     house.publish("other", "high").await;
     let other = house.ticket("other").await;
@@ -212,5 +213,40 @@ async fn a_condition_that_rt_cannot_read_is_named_and_alerts_go_on() {
     assert!(house.command(&["check"], 1).contains("Mend TRAX_CONDITION"));
     house.command(&["trax", "pending"], 1);
     assert_eq!(house.postbox.requests(), 0);
+    house.close(relay).await;
+}
+
+#[tokio::test]
+async fn the_token_stands_nowhere_although_trax_shows_the_whole_request() {
+    let log = "trace,rtir_relay=trace,hyper=trace,hyper_util=trace,reqwest=trace,lapin=trace,rustls=trace,tokio=trace";
+    let house = House::new("trax-token", &[("LOG", log)]).await;
+    house.postbox.suffers(Fault::Echo(422));
+    let relay = house.relay().await;
+    house.publish("refused", "high").await;
+    let refused = house.ticket("refused").await;
+    house.is_refused(refused, 1).await;
+    let texts = house.scene.rt.get(&format!("ticket/{refused}/attachments?fields=Content&per_page=100")).await;
+    let texts = texts.to_string();
+    assert!(texts.contains("authorization: Bearer [secret]"), "{texts}");
+    house.assert_no_secret(&texts);
+
+    house.postbox.suffers(Fault::Echo(401));
+    house.publish("failed", "high").await;
+    let failed = house.ticket("failed").await;
+    let ready = eventually("/readyz tells", async || {
+        let ready = get(address(&relay).await, "/readyz").await;
+        (ready.json()["trax"]["ok"] == false).then_some(ready.body)
+    });
+    let (ready, metrics) = (ready.await, get(address(&relay).await, "/metrics").await.body);
+    assert!(ready.contains("Bearer [secret]"), "{ready}");
+    house.assert_no_secret(&(ready + &metrics));
+    let said = house.command(&["trax", "send", &failed.to_string()], 1);
+    assert!(said.contains("Bearer [secret]"), "{said}");
+    for arguments in [&["check"][..], &["check", "--write"], &["trax", "pending"], &["trax", "retry"]] {
+        house.command(arguments, 0);
+    }
+    house.postbox.well();
+    house.postbox.has(&[refused, failed]).await;
+    house.all_are_marked(&format!("id <= {failed}")).await;
     house.close(relay).await;
 }

@@ -38,6 +38,8 @@ pub struct Shown {
     pub requestors: Vec<String>,
     /// The custom fields that the service user may see, each with its values.
     pub custom_fields: Vec<(String, Vec<String>)>,
+    /// Whether it says when it was handed over.
+    pub is_reported: bool,
 }
 
 impl Shown {
@@ -50,6 +52,7 @@ impl Shown {
             created: ticket.text("Created"),
             requestors: ticket.requestors(),
             custom_fields: ticket.custom_fields().map(|(name, values)| (name.to_owned(), values)).collect(),
+            is_reported: ticket.is_reported(),
         })
     }
 

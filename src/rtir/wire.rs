@@ -237,10 +237,11 @@ impl Ticket {
         })
     }
 
-    /// Whether it says when it was handed over. RT keeps a date that is emptied over REST as 1970.
+    /// Whether it says when it was handed over, in any field of the name. RT keeps a date that is emptied over REST as
+    /// 1970.
     pub(super) fn is_reported(&self) -> bool {
-        let times = self.values_of(REPORTED_FIELD).unwrap_or_default();
-        times.iter().any(|time| !time.is_empty() && !time.starts_with("1970-"))
+        let mut times = self.custom_fields().filter(|(name, _)| *name == REPORTED_FIELD).flat_map(|(_, times)| times);
+        times.any(|time| !time.is_empty() && !time.starts_with("1970-"))
     }
 
     /// The text in one of its plain fields.

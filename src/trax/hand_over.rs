@@ -230,6 +230,9 @@ impl HandOver {
             let exists = self.client.sees_field(field).await.map_err(rt)?;
             return Err(if exists { no_field_on(&ticket, field) } else { no_field(field) });
         }
+        if ticket.is_reported {
+            return Err(several_fields_on(id));
+        }
         if self.is_double(&ticket).await.map_err(rt)? {
             return Ok(Outcome::NotNow("it is a double that is merged into another"));
         }
@@ -348,5 +351,17 @@ fn no_field_on(ticket: &Shown, field: &str) -> Diagnosis {
             "Apply the field to its RT queue (in RT: Admin > Custom Fields > {field} > Applies to), or have \
                  TRAX_CONDITION leave that queue out"
         ),
+    )
+}
+
+/// The diagnosis of a ticket that is marked, and found as one that is not.
+fn several_fields_on(id: TicketId) -> Diagnosis {
+    Diagnosis::of(
+        Trouble::InvalidQueue,
+        format!("ticket {id} was handed over, and is found as if it was not"),
+        format!(
+            "it has several custom fields named {REPORTED_FIELD}, or so but for capitals, and one of them is empty"
+        ),
+        "Leave one of them on its RT queue, that of date and time (in RT: Admin > Custom Fields)",
     )
 }

@@ -160,6 +160,25 @@ async fn fields_whose_names_are_like_reported_are_left_alone() {
 }
 
 #[tokio::test]
+async fn a_second_field_of_the_name_is_told_and_posts_nothing_twice() {
+    let house = House::new("trax-second", &[]).await;
+    house.scene.rt.admin(&["add-field", &house.scene.name, "reported"]);
+    let relay = house.relay().await;
+    house.publish("first", "high").await;
+    let first = house.ticket("first").await;
+    relay.logs(&format!("ticket {first} was handed over, and is found as if it was not")).await;
+    house.publish("second", "high").await;
+    let second = house.ticket("second").await;
+    relay.logs(&format!("ticket {second} was handed over, and is found as if it was not")).await;
+    assert_eq!(house.postbox.times(), [(first, 1), (second, 1)].into());
+    assert!(!house.field(first, "Reported").await.is_empty());
+    let said = house.command(&["trax", "send", &first.to_string()], 1);
+    assert!(said.contains("invalid queue: ") && said.contains("several custom fields named Reported"), "{said}");
+    assert_eq!(house.postbox.requests(), 2);
+    house.close(relay).await;
+}
+
+#[tokio::test]
 async fn the_mail_that_rt_sends_of_a_refusal_does_not_make_the_ticket_go_again() {
     let house = House::new("trax-mail", &[]).await;
     house.refuses();

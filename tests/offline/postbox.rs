@@ -88,6 +88,7 @@ fn record() -> Record {
         created: "2026-11-23T08:00:00Z".to_owned(),
         requestors: Vec::new(),
         custom_fields: Vec::new(),
+        is_reported: false,
     };
     let page = "https://rt.example/Ticket/Display.html?id=4711".parse().unwrap();
     Attributes::parse(DEFAULT_ATTRIBUTES).unwrap().record(&View::of(&ticket, "Look".to_owned(), &page)).unwrap()

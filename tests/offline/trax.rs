@@ -46,6 +46,7 @@ fn ticket() -> Shown {
             ("Sector".to_owned(), vec!["water".to_owned()]),
             ("IP".to_owned(), vec!["192.0.2.1".to_owned(), "192.0.2.2".to_owned()]),
         ],
+        is_reported: false,
     }
 }
 

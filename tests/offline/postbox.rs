@@ -191,7 +191,7 @@ fn an_authority_that_is_none_is_a_fault_of_the_configuration() {
     let why = format!("TRAX_CA_FILE: {file} holds no PEM certificate");
     assert_eq!(diagnosis.why, why);
     let (rt, postbox) = (FakeRt::start(), postbox::Postbox::start());
-    for arguments in [&["run"][..], &["check", "--offline"]] {
+    for arguments in [&["check", "--offline"][..], &["run"]] {
         let mut command = command(arguments);
         command.envs(rt.environment(&[])).envs(postbox.environment()).env("TRAX_CA_FILE", file);
         let ended = run(&mut command);

@@ -143,7 +143,7 @@ fn attributes_that_cannot_be_used_end_every_command_at_start() {
     for (name, content, words) in UNUSABLE {
         let path = file(&format!("start-{name}"), content);
         let path = path.to_str().unwrap();
-        for arguments in [&["run"][..], &["check", "--offline"], &["check"], &["trax", "pending"]] {
+        for arguments in [&["check", "--offline"][..], &["check"], &["trax", "pending"], &["run"]] {
             let mut command = command(arguments);
             command.envs(rt.environment(&[])).envs(postbox.environment()).env("TRAX_ATTRIBUTES_FILE", path);
             let ended = run(&mut command);

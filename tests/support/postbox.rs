@@ -1,7 +1,7 @@
 //! A scripted postbox of trax on a loopback port. It takes what trax would take, remembers it, refuses every request that
 //! is not as it has to be, and misbehaves as it is told to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -184,10 +184,10 @@ impl Postbox {
         tokio::task::spawn_blocking(wait).await.expect("it waits");
     }
 
-    /// Waits until the records of exactly these tickets are taken.
+    /// Waits until the records of exactly these tickets are taken, in whatever order they were made.
     pub async fn has(&self, tickets: &[u64]) {
         eventually(&format!("records of {tickets:?}"), async || {
-            self.times().into_keys().eq(tickets.iter().copied()).then_some(())
+            self.times().into_keys().eq(tickets.iter().copied().collect::<BTreeSet<_>>()).then_some(())
         })
         .await;
     }

@@ -21,6 +21,6 @@ pub use diagnosis::REACH;
 pub use error::{Error, Flaw, Obstacle, Operation, QueueFlaw};
 pub use history::{FirstMessage, Transaction};
 pub use http::BuildError;
-pub use select::{Listed, Shown, page_of};
+pub use select::{Listed, Marked, Shown, page_of};
 pub use survey::{Lifecycle, Reached, Surveyed, Way};
 pub use wire::{RtQueue, Ticket, create_ticket, query_of_queue};

@@ -10,6 +10,7 @@ use crate::amqp::{Broker, Error, Lease, may_ask};
 use crate::config::{Amqp, Trax};
 use crate::outcome::{Diagnosis, Trouble};
 use crate::reach::{self, tls};
+use crate::rtir::Marked;
 use crate::ticket::{REPORTED_FIELD, TicketId};
 use crate::trax::{HandOver, REACH, lease_name, no_field};
 
@@ -46,7 +47,8 @@ pub(super) async fn prove_on(ticket: TicketId, commented: bool, hand_over: &Hand
         Err(error) => findings.fail(Step::TestSeeComment, error.diagnosis()),
     }
     match client.set_reported(ticket, Timestamp::now()).await {
-        Ok(_) => findings.well(Step::TestReported, format!("{REPORTED_FIELD} is set")),
+        Ok(Marked::Reported) => findings.well(Step::TestReported, format!("{REPORTED_FIELD} is set")),
+        Ok(_) => findings.fail(Step::TestReported, not_on_queue(REPORTED_FIELD)),
         Err(error) => findings.fail(Step::TestReported, error.diagnosis()),
     }
 }

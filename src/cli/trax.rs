@@ -182,7 +182,7 @@ impl Desk {
                 let wait = self.in_flight;
                 eprintln!("No relay hands over now: this command does, in {wait:?}, when none can be at it any more");
                 tokio::time::sleep(wait).await;
-                let reply = Reply::of(ticket.0, self.hand_over.send(ticket).await);
+                let reply = Reply::of(ticket.0, self.hand_over.send(ticket, &|| lease.is_held()).await);
                 lease.give_back().await;
                 reply
             }

@@ -8,7 +8,7 @@ use url::Url;
 use super::client::{Client, MAX_PAGES, PER_PAGE};
 use super::error::{Error, Operation};
 use super::wire::{self, Page, SetReported, Ticket};
-use crate::ticket::{ALERT_ID_FIELD, AlertKey, TicketId};
+use crate::ticket::{ALERT_ID_FIELD, AlertKey, REPORTED_FIELD, TicketId};
 
 /// A ticket in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,18 @@ pub struct Shown {
     pub custom_fields: Vec<(String, Vec<String>)>,
     /// Whether it says when it was handed over.
     pub is_reported: bool,
+}
+
+/// What became of the mark on a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marked {
+    /// It stands there.
+    Reported,
+    /// Somebody has merged the ticket. On the one that it is merged into nothing is written: that one was not handed
+    /// over.
+    MergedInto(TicketId),
+    /// Somebody has moved the ticket to an RT queue without the field.
+    NoField,
 }
 
 impl Shown {
@@ -100,23 +112,24 @@ impl Client {
     }
 
     /// Writes on a ticket when it was handed over, and sees that it stands there: RT answers 200 whatever came of it.
-    /// Of one that somebody has merged it gives the ticket that it is merged into, on which nothing is written: that
-    /// one was not handed over.
     ///
     /// # Errors
     /// It does not stand there, or RT did not answer.
-    pub async fn set_reported(&self, ticket: TicketId, time: Timestamp) -> Result<Option<TicketId>, Error> {
+    pub async fn set_reported(&self, ticket: TicketId, time: Timestamp) -> Result<Marked, Error> {
         let operation = Operation::SetReported;
         if let Some(into) = self.read(ticket).await?.merged_into(ticket) {
-            return Ok(Some(into));
+            return Ok(Marked::MergedInto(into));
         }
         let url = self.rest(&["ticket", &ticket.to_string()]);
         let answer = self.session.send(operation, Method::PUT, url, Some(&SetReported::at(time))).await?;
-        if self.read(ticket).await?.is_reported() {
-            Ok(None)
-        } else {
-            Err(Error::Answer { operation, what: answer.message() })
+        let shown = self.read(ticket).await?;
+        if shown.is_reported() {
+            return Ok(Marked::Reported);
         }
+        if shown.values_of(REPORTED_FIELD).is_none() && self.sees_field(REPORTED_FIELD).await? {
+            return Ok(Marked::NoField);
+        }
+        Err(Error::Answer { operation, what: answer.message() })
     }
 
     /// Whether there is a custom field of this name that the service user may see. Of one that is not, RT's search

@@ -12,7 +12,7 @@ use super::selection::{Selection, wanted};
 use crate::config::Trax;
 use crate::metrics::Metrics;
 use crate::outcome::{Diagnosis, Posted, Trouble};
-use crate::rtir::{Client, Error, FirstMessage, Listed, Shown, Transaction};
+use crate::rtir::{Client, Error, FirstMessage, Listed, Marked, Shown, Transaction};
 use crate::ticket::{REPORTED_FIELD, RtQueueName, TicketId};
 
 /// The subject of the comment that says why trax refuses a ticket. While it is the last thing that happened to the
@@ -59,6 +59,9 @@ pub enum Outcome {
     /// It is not one of those to hand over now: why.
     NotNow(&'static str),
 }
+
+/// Whether whoever hands over still holds the lease, and is not asked to stop.
+pub type GoesOn<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// How a round ended.
 #[derive(Clone, Debug)]
@@ -111,8 +114,8 @@ impl HandOver {
         &self.postbox
     }
 
-    /// Hands over all tickets that are to be, as long as `goes_on`.
-    pub async fn round(&mut self, goes_on: impl Fn() -> bool) -> Round {
+    /// Hands over all tickets that are to be, one after the other, as long as `goes_on`.
+    pub async fn round(&mut self, goes_on: GoesOn<'_>) -> Round {
         let tickets = match self.mark_taken().await {
             Ok(()) => self.tickets().await,
             Err(failure) => Err(failure),
@@ -131,7 +134,7 @@ impl HandOver {
             if !goes_on() || in_a_row == FAILURES_IN_A_ROW || !self.taken.is_empty() {
                 break;
             }
-            match self.hand_over(&ticket).await {
+            match self.hand_over(&ticket, goes_on).await {
                 Ok(outcome) => {
                     in_a_row = 0;
                     pending -= usize::from(outcome == Outcome::HandedOver);
@@ -180,9 +183,9 @@ impl HandOver {
     ///
     /// # Errors
     /// RT or trax failed.
-    pub async fn send(&mut self, ticket: TicketId) -> Result<Outcome, Diagnosis> {
+    pub async fn send(&mut self, ticket: TicketId, goes_on: GoesOn<'_>) -> Result<Outcome, Diagnosis> {
         self.mark_taken().await?;
-        self.post_and_mark(ticket, &wanted(ticket)).await
+        self.post_and_mark(ticket, &wanted(ticket), goes_on).await
     }
 
     /// Has a refused ticket handed over again, by a comment that changes it.
@@ -194,12 +197,12 @@ impl HandOver {
         self.client.comment(ticket, RETRY, &text).await.map_err(|error| error.diagnosis())
     }
 
-    async fn hand_over(&mut self, ticket: &Listed) -> Result<Outcome, Diagnosis> {
+    async fn hand_over(&mut self, ticket: &Listed, goes_on: GoesOn<'_>) -> Result<Outcome, Diagnosis> {
         if self.waits(ticket).await.map_err(|error| error.diagnosis())? {
             return Ok(Outcome::Waits);
         }
         let query = self.selection.one(ticket.id);
-        self.post_and_mark(ticket.id, &query).await
+        self.post_and_mark(ticket.id, &query, goes_on).await
     }
 
     /// Whether trax refused the ticket as it is now. What a restart forgets, the ticket's history still says.
@@ -220,7 +223,7 @@ impl HandOver {
     }
 
     /// Posts the ticket that `query` still finds, and marks it.
-    async fn post_and_mark(&mut self, id: TicketId, query: &str) -> Result<Outcome, Diagnosis> {
+    async fn post_and_mark(&mut self, id: TicketId, query: &str, goes_on: GoesOn<'_>) -> Result<Outcome, Diagnosis> {
         let rt = |error: Error| error.diagnosis();
         // Somebody may have changed it since it was listed.
         let Some(ticket) = self.client.show(query).await.map_err(rt)? else {
@@ -240,6 +243,10 @@ impl HandOver {
             FirstMessage::Text(text) => text,
             FirstMessage::TooLarge => TOO_LARGE.to_owned(),
         };
+        // Reading may have taken long.
+        if !goes_on() {
+            return Ok(Outcome::NotNow("the relay stops, or another hands over now"));
+        }
         let view = View::of(&ticket, content, &self.client.page_of(id));
         let posted = match self.attributes.record(&view) {
             Ok(record) => self.postbox.post(&record).await,
@@ -267,11 +274,17 @@ impl HandOver {
     async fn mark_taken(&mut self) -> Result<(), Diagnosis> {
         while let Some(id) = self.taken.first().copied() {
             match self.client.set_reported(id, Timestamp::now()).await {
-                Ok(None) => info!(rt.ticket_id = id.0, "ticket {id} is handed over to trax"),
+                Ok(Marked::Reported) => info!(rt.ticket_id = id.0, "ticket {id} is handed over to trax"),
                 // It is not found any more; the other goes by itself, if it is to.
-                Ok(Some(into)) => {
+                Ok(Marked::MergedInto(into)) => {
                     info!(rt.ticket_id = id.0, "ticket {id} is handed over to trax, and merged into {into} meanwhile");
                 }
+                // While it is there nothing posts it.
+                Ok(Marked::NoField) => error!(
+                    rt.ticket_id = id.0,
+                    "trax has ticket {id}, which was moved to an RT queue without {REPORTED_FIELD}: it cannot be marked, \
+                     and would go again if it was moved back. Apply the field there, and set it by hand"
+                ),
                 // It will not be found again either.
                 Err(error @ (Error::Gone(_) | Error::Unproven { .. })) => {
                     error!(rt.ticket_id = id.0, "trax has ticket {id}, which cannot be marked any more: {error}");

@@ -159,7 +159,7 @@ impl Service {
                 biased;
                 () = self.stop.cancelled() => return,
                 question = lease.next(), if began => match question {
-                    Ok(question) => self.answer(&question, hand_over).await,
+                    Ok(question) => self.answer(&question, lease, hand_over).await,
                     Err(_) => return,
                 },
                 () = sleep_until(due) => {
@@ -173,8 +173,8 @@ impl Service {
 
     /// One round; how long to wait after it.
     async fn round(&self, lease: &Lease, hand_over: &mut HandOver, delays: &mut Delays) -> Duration {
-        let goes_on = || !self.stop.is_cancelled() && lease.is_held();
-        let round = AssertUnwindSafe(hand_over.round(goes_on)).catch_unwind().await;
+        let goes_on = || self.goes_on(lease);
+        let round = AssertUnwindSafe(hand_over.round(&goes_on)).catch_unwind().await;
         let Round { pending, failure } = round.unwrap_or_else(|_| Round { pending: None, failure: Some(panicked()) });
         let pending = pending.unwrap_or_else(|| self.pending());
         let Some(failure) = failure else {
@@ -188,14 +188,22 @@ impl Service {
     }
 
     /// Does what an operator wants.
-    async fn answer(&self, question: &Question, hand_over: &mut HandOver) {
+    async fn answer(&self, question: &Question, lease: &Lease, hand_over: &mut HandOver) {
         let reply = match serde_json::from_slice(&question.body) {
-            Ok(Wish { send }) => Reply::of(send, hand_over.send(TicketId(send)).await),
+            Ok(Wish { send }) => {
+                let goes_on = || self.goes_on(lease);
+                let sent = AssertUnwindSafe(hand_over.send(TicketId(send), &goes_on)).catch_unwind().await;
+                Reply::of(send, sent.unwrap_or_else(|_| Err(panicked())))
+            }
             Err(error) => Reply { handed_over: false, what: format!("this relay does not understand: {error}") },
         };
         if let Ok(reply) = serde_json::to_vec(&reply) {
             question.answer(&reply).await;
         }
+    }
+
+    fn goes_on(&self, lease: &Lease) -> bool {
+        !self.stop.is_cancelled() && lease.is_held()
     }
 
     fn well(&self, pending: usize) {

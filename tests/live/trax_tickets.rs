@@ -99,6 +99,28 @@ async fn a_ticket_that_is_merged_while_it_is_posted_leaves_the_other_to_go_by_it
 }
 
 #[tokio::test]
+async fn a_ticket_that_is_moved_where_it_cannot_be_marked_holds_up_no_other() {
+    let house = House::new("trax-moved", &[("TRAX_TIMEOUT", "10s")]).await;
+    let (name, elsewhere) = (house.scene.name.clone(), format!("{}-elsewhere", house.scene.name));
+    house.scene.rt.admin(&["fixture", &elsewhere]);
+    house.scene.rt.admin(&["grant", &name, "ShowTicket", &elsewhere]);
+    let relay = house.relay().await;
+    house.postbox.suffers(Fault::AnswerLate);
+    house.publish("moved", "high").await;
+    let moved = house.ticket("moved").await;
+    house.postbox.has(&[moved]).await;
+    house.set(moved, &json!({ "Queue": elsewhere })).await;
+    house.postbox.well();
+    relay.logs(&format!("trax has ticket {moved}, which was moved to an RT queue without Reported")).await;
+    house.publish("other", "high").await;
+    let other = house.ticket("other").await;
+    house.postbox.has(&[moved, other]).await;
+    house.all_are_marked("id > 0").await;
+    assert!(house.postbox.times().into_values().all(|times| times == 1));
+    house.close(relay).await;
+}
+
+#[tokio::test]
 async fn a_double_of_an_alert_is_merged_and_not_handed_over() {
     let house = House::new("trax-double", &[]).await;
     let relay = house.relay().await;

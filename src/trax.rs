@@ -3,19 +3,22 @@
 //!
 //! - `selection`, `record`: which tickets, and what trax gets of one. Pure.
 //! - `postbox`: trax over HTTP.
-//! - [`HandOver`]: one ticket after the other, and what is remembered of those that did not get there.
+//! - [`HandOver`]: one ticket after the other. `refusals`: what trax refuses, until it changes.
 //! - [`Service`]: the loop, under a lease, so that of several relays one hands over.
 //!
 //! Posting and marking share no transaction. The order is post, then mark, so nothing is missed; a record comes twice
 //! where the process died between the two, or where trax's answer was lost. It comes with the same id then.
 
+mod diagnosis;
 mod hand_over;
 mod postbox;
 mod record;
+mod refusals;
 mod selection;
 mod service;
 
-pub use hand_over::{HandOver, Outcome, Pending, no_field};
+pub use diagnosis::no_field;
+pub use hand_over::{GoesOn, HandOver, Outcome, Pending};
 pub use postbox::{NotTaken, Postbox, REACH};
 pub use record::{Attributes, DEFAULT_ATTRIBUTES, Fault, Record, View};
 pub use selection::Selection;

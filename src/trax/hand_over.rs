@@ -1,25 +1,22 @@
 //! One ticket after the other to trax: post, then mark. Whoever does this holds the lease.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 
+use super::diagnosis::{no_field, no_field_on, several_fields_on};
 use super::postbox::{NotTaken, Postbox};
 use super::record::{Attributes, View};
+use super::refusals::{Refusals, is_refusal, retry};
 use super::selection::{Selection, wanted};
 use crate::config::Trax;
 use crate::metrics::Metrics;
-use crate::outcome::{Diagnosis, Posted, Trouble};
-use crate::rtir::{Client, Error, FirstMessage, Listed, Marked, Shown, Transaction};
+use crate::outcome::{Diagnosis, Posted};
+use crate::rtir::{Client, Error, FirstMessage, Listed, Marked, Shown};
 use crate::ticket::{REPORTED_FIELD, RtQueueName, TicketId};
 
-/// The subject of the comment that says why trax refuses a ticket. While it is the last thing that happened to the
-/// ticket, the ticket waits.
-const REFUSED: &str = "rtir-relay: refused by trax";
-/// The subject of the comment by which an operator wants a ticket handed over again.
-const RETRY: &str = "rtir-relay: hand over to trax again";
 /// What trax gets in place of a first message that the relay does not read.
 const TOO_LARGE: &str = "The first message of this ticket is too large to be handed over. It stands in RT.";
 /// After so many failures in a row the others are left for later: the postbox fails, not their records.
@@ -34,17 +31,10 @@ pub struct HandOver {
     metrics: Arc<Metrics>,
     /// Taken by trax, and not marked yet: they are marked before anything else is posted of them.
     taken: BTreeSet<TicketId>,
-    /// Refused by trax, with how they were then.
-    refused: BTreeMap<TicketId, Refusal>,
+    /// Refused by trax.
+    refused: Refusals,
     /// Failed in the last round: their turn comes after the others'.
     failed: BTreeSet<TicketId>,
-}
-
-/// How a ticket was when it last waited for a change.
-struct Refusal {
-    transaction: Option<u64>,
-    /// As RT says it; absent right after the refusal, since RT tells times to the second.
-    last_updated: Option<String>,
 }
 
 /// What became of a ticket.
@@ -95,7 +85,7 @@ impl HandOver {
         let attributes = Attributes::load(settings.attributes_file.as_deref()).map_err(|fault| fault.diagnosis())?;
         let selection = Selection::new(&settings, rt_queue);
         let postbox = Postbox::new(settings)?;
-        let (taken, refused, failed) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+        let (taken, refused, failed) = (BTreeSet::new(), Refusals::default(), BTreeSet::new());
         Ok(Self { client, postbox, attributes, selection, metrics, taken, refused, failed })
     }
 
@@ -193,33 +183,15 @@ impl HandOver {
     /// # Errors
     /// RT did not take the comment.
     pub async fn retry(&self, ticket: TicketId, who: &str) -> Result<(), Diagnosis> {
-        let text = format!("{who} wants this ticket handed over to trax again.");
-        self.client.comment(ticket, RETRY, &text).await.map_err(|error| error.diagnosis())
+        retry(&self.client, ticket, who).await.map_err(|error| error.diagnosis())
     }
 
     async fn hand_over(&mut self, ticket: &Listed, goes_on: GoesOn<'_>) -> Result<Outcome, Diagnosis> {
-        if self.waits(ticket).await.map_err(|error| error.diagnosis())? {
+        if self.refused.waits(&self.client, ticket).await.map_err(|error| error.diagnosis())? {
             return Ok(Outcome::Waits);
         }
         let query = self.selection.one(ticket.id);
         self.post_and_mark(ticket.id, &query, goes_on).await
-    }
-
-    /// Whether trax refused the ticket as it is now. What a restart forgets, the ticket's history still says.
-    async fn waits(&mut self, ticket: &Listed) -> Result<bool, Error> {
-        let remembered = self.refused.get(&ticket.id);
-        if remembered.is_some_and(|refusal| refusal.last_updated.as_ref() == Some(&ticket.last_updated)) {
-            return Ok(true);
-        }
-        let last = self.client.last_transaction(ticket.id).await?;
-        let unchanged = remembered.is_some_and(|refusal| refusal.transaction == last.as_ref().map(|last| last.id));
-        if !unchanged && !last.as_ref().is_some_and(is_refusal) {
-            self.refused.remove(&ticket.id);
-            return Ok(false);
-        }
-        let transaction = last.map(|last| last.id);
-        self.refused.insert(ticket.id, Refusal { transaction, last_updated: Some(ticket.last_updated.clone()) });
-        Ok(true)
     }
 
     /// Posts the ticket that `query` still finds, and marks it.
@@ -261,7 +233,8 @@ impl HandOver {
             }
             Err(NotTaken::Refused(why)) => {
                 self.metrics.posted(Posted::Refused);
-                self.refuse(id, why).await
+                self.refused.say(&self.client, id, &why).await.map_err(rt)?;
+                Ok(Outcome::Refused(why))
             }
             Err(NotTaken::Failed(diagnosis)) => {
                 self.metrics.posted(Posted::Failed);
@@ -307,74 +280,4 @@ impl HandOver {
         let Some(key) = ticket.key() else { return Ok(false) };
         Ok(self.client.find(&key).await?.is_some_and(|found| found.ticket != ticket.id))
     }
-
-    /// Says on the ticket that trax does not take it.
-    async fn refuse(&mut self, id: TicketId, why: String) -> Result<Outcome, Diagnosis> {
-        warn!(
-            rt.ticket_id = id.0,
-            "trax refuses ticket {id}: {why}. It waits for a change, or `rtir-relay trax retry {id}`"
-        );
-        let text = format!(
-            "TTS trax refuses this ticket: {why}\n\nIt is handed over again once it changes, or after `rtir-relay trax \
-             retry {id}`."
-        );
-        let commented = self.client.comment(id, REFUSED, &text).await;
-        let last = self.client.last_transaction(id).await.map_err(|error| error.diagnosis())?;
-        if !last.as_ref().is_some_and(is_refusal) {
-            let why = match commented {
-                Ok(()) => "the comment is not visible to the service user".to_owned(),
-                Err(error) => error.to_string(),
-            };
-            error!(
-                rt.ticket_id = id.0,
-                "ticket {id} does not say that trax refused it: {why}. Grant the service user \
-                 ShowTicketComments on the RT queue, or each restart posts the ticket again"
-            );
-        }
-        self.refused.insert(id, Refusal { transaction: last.map(|last| last.id), last_updated: None });
-        Ok(Outcome::Refused(why))
-    }
-}
-
-fn is_refusal(last: &Transaction) -> bool {
-    last.comment.as_deref() == Some(REFUSED)
-}
-
-/// The diagnosis of a custom field without which nothing is found.
-pub fn no_field(field: &str) -> Diagnosis {
-    Diagnosis::of(
-        Trouble::MissingPermission,
-        "searching RT for tickets to hand over failed",
-        format!("there is no custom field {field}, or the right SeeCustomField on it is missing"),
-        format!(
-            "Make the custom field {field} for tickets, apply it to the RT queue, and grant the service user \
-             SeeCustomField{} on it (in RT: Admin > Custom Fields > {field})",
-            if field == REPORTED_FIELD { " and ModifyCustomField" } else { "" }
-        ),
-    )
-}
-
-fn no_field_on(ticket: &Shown, field: &str) -> Diagnosis {
-    let id = ticket.id;
-    Diagnosis::of(
-        Trouble::InvalidQueue,
-        format!("handing over ticket {id} failed"),
-        format!("it has no custom field {field}, so that it could not be marked"),
-        format!(
-            "Apply the field to its RT queue (in RT: Admin > Custom Fields > {field} > Applies to), or have \
-                 TRAX_CONDITION leave that queue out"
-        ),
-    )
-}
-
-/// The diagnosis of a ticket that is marked, and found as one that is not.
-fn several_fields_on(id: TicketId) -> Diagnosis {
-    Diagnosis::of(
-        Trouble::InvalidQueue,
-        format!("ticket {id} was handed over, and is found as if it was not"),
-        format!(
-            "it has several custom fields named {REPORTED_FIELD}, or so but for capitals, and one of them is empty"
-        ),
-        "Leave one of them on its RT queue, that of date and time (in RT: Admin > Custom Fields)",
-    )
 }

@@ -362,6 +362,8 @@ async fn a_relay_that_loses_the_lease_in_the_middle_of_a_post_has_time_to_mark()
     by_link.push(("AMQP_URL".to_owned(), link.url(house.scene.url())));
     let first = RelayProcess::start(&by_link);
     first.logs("this relay hands over to trax").await;
+    // Its queue is bound before the other finds it there.
+    first.logs("consuming queue").await;
     let second = house.relay().await;
     house.postbox.suffers(Fault::AnswerLate);
     house.publish("held", "high").await;

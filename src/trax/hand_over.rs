@@ -1,6 +1,6 @@
 //! One ticket after the other to trax: post, then mark. Whoever does this holds the lease.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -33,8 +33,12 @@ pub struct HandOver {
     taken: BTreeSet<TicketId>,
     /// Refused by trax.
     refused: Refusals,
-    /// Failed in the last round: their turn comes after the others'.
-    failed: BTreeSet<TicketId>,
+    /// Those that failed, each with the number of its last failure: their turn comes after the others', the one that
+    /// has waited longest first.
+    failed: BTreeMap<TicketId, u64>,
+    failures: u64,
+    /// So many failed in a row that one more tells: each costs RT a few requests.
+    is_down: bool,
 }
 
 /// What became of a ticket.
@@ -85,8 +89,18 @@ impl HandOver {
         let attributes = Attributes::load(settings.attributes_file.as_deref()).map_err(|fault| fault.diagnosis())?;
         let selection = Selection::new(&settings, rt_queue);
         let postbox = Postbox::new(settings)?;
-        let (taken, refused, failed) = (BTreeSet::new(), Refusals::default(), BTreeSet::new());
-        Ok(Self { client, postbox, attributes, selection, metrics, taken, refused, failed })
+        Ok(Self {
+            client,
+            postbox,
+            attributes,
+            selection,
+            metrics,
+            taken: BTreeSet::new(),
+            refused: Refusals::default(),
+            failed: BTreeMap::new(),
+            failures: 0,
+            is_down: false,
+        })
     }
 
     /// Which tickets are handed over.
@@ -116,27 +130,33 @@ impl HandOver {
         };
         let mut pending = tickets.len();
         let mut last_failure = None;
-        let failed = std::mem::take(&mut self.failed);
-        tickets.sort_by_key(|ticket| (failed.contains(&ticket.id), ticket.id));
-        let mut in_a_row = 0;
+        let listed: BTreeSet<_> = tickets.iter().map(|ticket| ticket.id).collect();
+        self.failed.retain(|id, _| listed.contains(id));
+        tickets.sort_by_key(|ticket| (self.failed.get(&ticket.id).copied().unwrap_or_default(), ticket.id));
+        let (mut in_a_row, mut most) = (0, if self.is_down { 1 } else { FAILURES_IN_A_ROW });
         for ticket in tickets {
             // What trax has taken is marked before anything else is posted, so that a wrong set-up costs one record.
-            if !goes_on() || in_a_row == FAILURES_IN_A_ROW || !self.taken.is_empty() {
+            if !goes_on() || in_a_row == most || !self.taken.is_empty() {
                 break;
             }
             match self.hand_over(&ticket, goes_on).await {
                 Ok(outcome) => {
-                    in_a_row = 0;
+                    self.failed.remove(&ticket.id);
+                    if matches!(outcome, Outcome::HandedOver | Outcome::Refused(_)) {
+                        (in_a_row, most, self.is_down) = (0, FAILURES_IN_A_ROW, false);
+                    }
                     pending -= usize::from(outcome == Outcome::HandedOver);
                 }
                 Err(failure) => {
                     debug!(rt.ticket_id = ticket.id.0, "{failure}");
                     in_a_row += 1;
-                    self.failed.insert(ticket.id);
+                    self.failures += 1;
+                    self.failed.insert(ticket.id, self.failures);
                     last_failure = Some(failure);
                 }
             }
         }
+        self.is_down |= in_a_row == FAILURES_IN_A_ROW;
         Round { pending: Some(pending), failure: last_failure }
     }
 

@@ -240,6 +240,32 @@ async fn one_bad_record_holds_up_no_other() {
 }
 
 #[tokio::test]
+async fn bad_records_hold_up_neither_others_nor_each_other() {
+    const BAD: usize = 7;
+    let house = House::new("trax-bad", &[]).await;
+    house.postbox.suffers(Fault::Instead(Answer::message(500, "oops")));
+    let relay = house.relay().await;
+    for number in 0..BAD {
+        house.publish(&format!("bad-{number}"), "high").await;
+    }
+    let bad: Vec<_> = house.scene.tickets(BAD).await.into_iter().map(|ticket| ticket.id).collect();
+    // More than are tried in a row, each in its turn.
+    house.postbox.is_asked(BAD + 3).await;
+    let (mends, stays_bad) = bad.split_last().unwrap();
+    house.postbox.well();
+    for ticket in stays_bad {
+        house.postbox.suffers_with(*ticket, Fault::Instead(Answer::message(500, "oops")));
+    }
+    house.publish("good", "high").await;
+    let good = house.ticket("good").await;
+    house.postbox.has(&[*mends, good]).await;
+    house.postbox.well();
+    house.all_are_marked("id > 0").await;
+    assert!(house.postbox.times().into_values().all(|times| times == 1));
+    house.close(relay).await;
+}
+
+#[tokio::test]
 async fn an_operator_sends_one_ticket_whether_a_relay_runs_or_not() {
     let house = House::new("trax-send", &[]).await;
     let relay = house.relay().await;

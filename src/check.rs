@@ -5,6 +5,7 @@ mod amqp;
 mod certificate;
 mod queues;
 mod rtir;
+mod server;
 mod test_ticket;
 mod trax;
 
@@ -19,6 +20,9 @@ use crate::outcome::Diagnosis;
 use crate::rtir::Client;
 use crate::trax::HandOver;
 use test_ticket::TestTicket;
+
+/// Why a step is skipped.
+const STEP_BEFORE_FAILED: &str = "a step before it failed";
 
 /// A part of the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,19 +4,19 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::certificate::{self, judge_handshake};
+use super::certificate;
+use super::server::{Server, host_and_port};
 use super::test_ticket::TestTicket;
-use super::{Findings, Step, Verdict, reached};
+use super::{Findings, STEP_BEFORE_FAILED, Step, Verdict};
 use crate::config::Rtir;
 use crate::outcome::{Diagnosis, Trouble};
-use crate::reach::{self, tls};
+use crate::reach;
 use crate::rtir::{Client, Error, Lifecycle, QueueFlaw, REACH, Reached, Surveyed, Way};
 use crate::ticket::RtQueueName;
 
 /// What needs REST 2.0.
 const IN_RT: [Step; 6] =
     [Step::RtLogin, Step::RtVersion, Step::RtQueue, Step::RtStartStatus, Step::RtField, Step::RtShowTicket];
-const STEP_BEFORE_FAILED: &str = "a step before it failed";
 /// By more, the times in tickets and logs mislead.
 const MAX_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
@@ -115,32 +115,14 @@ async fn reach_proxy(proxy: &Proxy, findings: &mut Findings<'_>) -> bool {
 /// RT's address and TLS, without a proxy.
 async fn reach_directly(settings: &Rtir, findings: &mut Findings<'_>) -> bool {
     findings.skip(&[Step::RtProxy], "none is set");
-    let (host, port) = host_and_port(&settings.url);
-    let stream = match reach::connect(&host, port, &REACH).await {
-        Ok(stream) => stream,
-        Err(diagnosis) => {
-            findings.fail(Step::RtAddress, diagnosis);
-            findings.skip(&[Step::RtTls], STEP_BEFORE_FAILED);
-            return false;
-        }
+    let server = Server {
+        url: &settings.url,
+        ca_file: settings.ca_file.clone(),
+        settings: &REACH,
+        steps: [Step::RtAddress, Step::RtTls],
+        readable: settings.is_readable_on_the_way().then_some("password, sessions and alerts"),
     };
-    findings.well(Step::RtAddress, reached(&host, port, &stream));
-    let verdict = if settings.url.scheme() == "https" {
-        let trust = tls::Trust { ca_file: settings.ca_file.clone(), client_identity: None };
-        let what = format!("TLS with {host}:{port} failed");
-        judge_handshake(&tls::look(stream, &host, &trust).await, what, &REACH)
-    } else if settings.is_readable_on_the_way() {
-        Verdict::Warning(Diagnosis::of(
-            Trouble::Certificate,
-            "RTIR_URL is plain http",
-            "password, sessions and alerts can be read on the way",
-            "Use https",
-        ))
-    } else {
-        Verdict::Skipped("http:// is not by TLS".to_owned())
-    };
-    findings.add(Step::RtTls, &verdict);
-    !matches!(verdict, Verdict::Failed(_))
+    server.reach(findings).await
 }
 
 /// Who carries requests to RT.
@@ -158,11 +140,6 @@ fn proxy(settings: &Rtir) -> Option<Proxy> {
     let url = Url::parse(secret.read().ok()?.expose_secret()).ok()?;
     let (host, port) = host_and_port(&url);
     Some(Proxy { host, port, variable: "RTIR_PROXY" })
-}
-
-fn host_and_port(url: &Url) -> (String, u16) {
-    // Only socks has no port of its own there.
-    (url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default().unwrap_or(1080))
 }
 
 async fn why_not_reached(settings: &Rtir, proxied: bool, error: &Error) -> Diagnosis {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::certificate::judge_handshake;
-use super::{Findings, Step, Verdict, reached};
+use super::server::Server;
+use super::{Findings, Step, Verdict};
 use crate::amqp::{Broker, Error, Lease, may_ask};
 use crate::config::{Amqp, Trax};
 use crate::outcome::{Diagnosis, Trouble};
-use crate::reach::{self, tls};
+use crate::reach;
 use crate::rtir::Marked;
 use crate::ticket::{REPORTED_FIELD, TicketId};
 use crate::trax::{HandOver, REACH, lease_name, no_field};
@@ -58,28 +58,14 @@ async fn reach_postbox(settings: &Trax, findings: &mut Findings<'_>) -> bool {
         findings.skip(&[Step::TraxAddress, Step::TraxTls], &format!("left to the proxy {host}:{port}"));
         return true;
     }
-    let host = settings.url.host_str().unwrap_or_default().to_owned();
-    let port = settings.url.port_or_known_default().unwrap_or_default();
-    let stream = match reach::connect(&host, port, &REACH).await {
-        Ok(stream) => stream,
-        Err(diagnosis) => {
-            findings.fail(Step::TraxAddress, diagnosis);
-            findings.skip(&[Step::TraxTls], "a step before it failed");
-            return false;
-        }
+    let server = Server {
+        url: &settings.url,
+        ca_file: settings.ca_file.clone(),
+        settings: &REACH,
+        steps: [Step::TraxAddress, Step::TraxTls],
+        readable: settings.is_readable_on_the_way().then_some("the token and what is handed over"),
     };
-    findings.well(Step::TraxAddress, reached(&host, port, &stream));
-    let verdict = if settings.url.scheme() == "https" {
-        let trust = tls::Trust { ca_file: settings.ca_file.clone(), client_identity: None };
-        judge_handshake(&tls::look(stream, &host, &trust).await, format!("TLS with {host}:{port} failed"), &REACH)
-    } else if settings.is_readable_on_the_way() {
-        let why = "the token and what is handed over can be read on the way";
-        Verdict::Warning(Diagnosis::of(Trouble::Certificate, "TRAX_URL is plain http", why, "Use https"))
-    } else {
-        Verdict::Skipped("http:// is not by TLS".to_owned())
-    };
-    findings.add(Step::TraxTls, &verdict);
-    !matches!(verdict, Verdict::Failed(_))
+    server.reach(findings).await
 }
 
 /// Whether the postbox answers the token. That it takes a record, only a record proves.
@@ -156,7 +142,7 @@ fn comments_hidden() -> Diagnosis {
         Trouble::MissingPermission,
         "a comment of the relay is not seen",
         "the right ShowTicketComments is missing",
-        "Grant the service user ShowTicketComments on the RT queue (in RT: Admin > Queues > User Rights): by its comment a ticket that \
-         trax refuses is known after a restart",
+        "Grant the service user ShowTicketComments on the RT queue (in RT: Admin > Queues > User Rights): by its comment \
+         a ticket that trax refuses is known after a restart",
     )
 }

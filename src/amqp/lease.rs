@@ -47,6 +47,22 @@ impl Lease {
         Ok(held.map(|held| Self { held, connection }))
     }
 
+    /// Takes the lease `name`, however long another has it: looks `every` so often, over one connection, and says by
+    /// `taken` each time that it is taken.
+    ///
+    /// # Errors
+    /// As for [`Lease::take`].
+    pub async fn wait(broker: &Broker, name: &str, every: Duration, taken: impl Fn()) -> Result<Self, Error> {
+        let connection = broker.connect("lease").await?;
+        loop {
+            if let Some(held) = Held::take(&connection, name).await? {
+                return Ok(Self { held, connection });
+            }
+            taken();
+            tokio::time::sleep(every).await;
+        }
+    }
+
     /// Whether it is held, as far as is known.
     pub fn is_held(&self) -> bool {
         self.connection.status().connected() && self.held.channel.status().connected()

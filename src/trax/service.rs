@@ -71,10 +71,10 @@ pub fn lease_name(amqp_queue: &str) -> String {
     format!("{}.trax", &amqp_queue[..amqp_queue.floor_char_boundary(240)])
 }
 
-/// How long a post and its mark may take, if nothing fails. Who gets the lease waits so long, since the one before may
-/// have lost it with the connection, in the middle of both.
+/// How long a post and its mark may take, if nothing fails: the mark is a look at the ticket and the writing. Who gets
+/// the lease waits so long, since the one before may have lost it with the connection, in the middle of both.
 pub fn in_flight(trax_timeout: Duration, rtir_timeout: Duration) -> Duration {
-    trax_timeout + rtir_timeout
+    trax_timeout + rtir_timeout * 2
 }
 
 impl Reply {
@@ -126,24 +126,17 @@ impl Service {
         let name = lease_name(&self.settings.broker.settings().amqp_queue);
         let mut delays = self.settings.retry.delays();
         loop {
-            let taken = tokio::select! {
+            let error = tokio::select! {
                 () = self.stop.cancelled() => return None,
-                taken = Lease::take(&self.settings.broker, &name) => taken,
+                lease = Lease::wait(&self.settings.broker, &name, STANDBY, || self.well(0)) => match lease {
+                    Ok(lease) => return Some(lease),
+                    Err(error) => error,
+                },
             };
-            let wait = match taken {
-                Ok(Some(lease)) => return Some(lease),
-                Ok(None) => {
-                    self.well(0);
-                    STANDBY
-                }
-                Err(error) => {
-                    self.unwell(error.diagnosis());
-                    delays.next(Duration::ZERO)
-                }
-            };
+            self.unwell(error.diagnosis());
             tokio::select! {
                 () = self.stop.cancelled() => return None,
-                () = sleep(wait) => {}
+                () = sleep(delays.next(Duration::ZERO)) => {}
             }
         }
     }
@@ -210,7 +203,7 @@ impl Service {
         let mut state = self.state();
         state.pending = pending;
         if let Some(outage) = state.outage.take() {
-            info!("tickets are handed over to trax again after {:.1?}", outage.began.elapsed());
+            info!("the hand-over to trax is well again after {:.1?}", outage.began.elapsed());
         }
     }
 

@@ -1,7 +1,7 @@
 //! The hand-over of tickets of high severity to TTS trax, the information security organisation's house. Beside the
 //! relay: it looks for tickets in RT, whoever made them, posts each to trax's postbox, and marks it.
 //!
-//! - `selection`, `record`: which tickets, and what trax gets of one. Pure.
+//! - `selection`, `record`: which tickets, and what trax gets of one.
 //! - `postbox`: trax over HTTP.
 //! - [`HandOver`]: one ticket after the other. `refusals`: what trax refuses, until it changes.
 //! - [`Service`]: the loop, under a lease, so that of several relays one hands over.

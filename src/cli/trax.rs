@@ -42,10 +42,9 @@ enum Command {
         json: bool,
     },
     /// Hand over one ticket now, whether or not condition and release take it
-    #[command(
-        after_help = "Examples:\n  rtir-relay trax send 4711\n\nDone by the relay that hands over, if one runs; else here. A ticket that was handed over \
-        (its field Reported is set) or is rejected is left alone: empty the field to send it once more."
-    )]
+    #[command(after_help = "Examples:\n  rtir-relay trax send 4711\n\n\
+        Done by the relay that hands over, if one runs; else here. A ticket that was handed over (its field Reported is \
+        set) or is rejected is left alone: empty the field to send it once more.")]
     Send {
         /// The ticket's number
         #[arg(value_name = "ID", value_parser = ticket)]

@@ -58,7 +58,7 @@ impl Postbox {
     pub async fn post(&self, record: &Record) -> Result<(), NotTaken> {
         let what = "handing a ticket over to trax failed";
         let request = self.http.post(self.settings.url.clone()).json(record);
-        let (http_status, words) = self.send(what, request).await?;
+        let (http_status, words) = self.send(what, request).await.map_err(NotTaken::Failed)?;
         let why = if words.is_empty() { format!("HTTP {http_status}") } else { format!("HTTP {http_status} {words}") };
         match http_status {
             200..=299 => Ok(()),
@@ -73,26 +73,24 @@ impl Postbox {
     /// It does not answer, or refuses the token.
     pub async fn knock(&self) -> Result<u16, Diagnosis> {
         let what = "asking the postbox failed";
-        match self.send(what, self.http.get(self.settings.url.clone())).await {
-            Ok((http_status @ (401 | 403 | 404 | 407 | 300..=399 | 502..=504), _)) => {
+        match self.send(what, self.http.get(self.settings.url.clone())).await? {
+            (http_status @ (401 | 403 | 404 | 407 | 300..=399 | 502..=504), _) => {
                 Err(diagnosis_of_status(http_status, what, format!("HTTP {http_status}")))
             }
-            Ok((http_status, _)) => Ok(http_status),
-            Err(NotTaken::Failed(diagnosis)) => Err(diagnosis),
-            Err(NotTaken::Refused(why)) => Err(Diagnosis::other(what, why, "See trax's log")),
+            (http_status, _) => Ok(http_status),
         }
     }
 
     /// The status of the answer, and the words in it.
-    async fn send(&self, what: &str, request: RequestBuilder) -> Result<(u16, String), NotTaken> {
+    async fn send(&self, what: &str, request: RequestBuilder) -> Result<(u16, String), Diagnosis> {
         let token = self.settings.token.read().map_err(|error| {
             let cure = "Put the token there, readable for the relay";
-            NotTaken::Failed(Diagnosis::of(Trouble::AuthenticationFailed, what, error.to_string(), cure))
+            Diagnosis::of(Trouble::AuthenticationFailed, what, error.to_string(), cure)
         })?;
         let request = request.header(ACCEPT, "application/json").bearer_auth(token.expose_secret());
         match request.send().await {
             Ok(response) => Ok((response.status().as_u16(), words(response, token).await)),
-            Err(error) => Err(NotTaken::Failed(diagnosis_of_transport(what, &error))),
+            Err(error) => Err(diagnosis_of_transport(what, &error)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What trax takes: one record of a ticket, its attributes made by templates. Pure.
+//! What trax takes: one record of a ticket, its attributes made by templates.
 
 use std::collections::BTreeMap;
 use std::path::Path;

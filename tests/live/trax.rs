@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::support::alerts;
 use crate::support::eventually::eventually;
-use crate::support::fake_rt::Answer;
 use crate::support::health::{address, get};
+use crate::support::http::Answer;
 use crate::support::lab::Scene;
 use crate::support::link::Link;
 use crate::support::postbox::{Fault, Postbox, TOKEN};
@@ -334,6 +334,9 @@ async fn two_relays_side_by_side_repeat_nothing() {
     house.all_are_marked("id > 0").await;
     let handing_over = relays.iter().filter(|relay| relay.count("this relay hands over to trax") > 0).count();
     assert_eq!(handing_over, 1);
+    for relay in &relays {
+        assert_eq!(relay.count("for lease succeeded"), 1, "whoever waits looks again over one connection");
+    }
     assert!(house.postbox.times().into_values().all(|times| times == 1));
     assert_eq!(house.postbox.taken().len(), ALERTS);
 

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::support::eventually::eventually;
-use crate::support::fake_rt::Answer;
 use crate::support::health::{address, get};
+use crate::support::http::Answer;
 use crate::support::postbox::Fault;
 use crate::trax::House;
 

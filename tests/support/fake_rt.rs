@@ -2,20 +2,19 @@
 //! and ticket, and misbehaves as it is told to. It has threads of its own: no clock of a test touches it, and the built
 //! binary can be run against it.
 
-mod http;
 mod rt;
 
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use rtir_relay::config::{Config, Environment};
-use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tokio_rustls::rustls::ServerConfig;
 
-pub use http::{Answer, Request};
+use super::http;
+pub use super::http::{Answer, Request};
 #[allow(unused_imports, reason = "each test binary uses its part")]
 pub use rt::{INCIDENT_REPORTS, INVESTIGATIONS, PASSWORD, SESSION, SetUp, TOKEN, Ticket, USER};
 use rt::{Rt, work};
@@ -92,7 +91,7 @@ struct Shared {
 /// The scripted RT, until dropped.
 pub struct FakeRt {
     address: SocketAddr,
-    tls: bool,
+    by_tls: bool,
     shared: Arc<Shared>,
 }
 
@@ -108,27 +107,15 @@ impl FakeRt {
     }
 
     fn listen(tls: Option<Arc<ServerConfig>>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let rt = Self { address, tls: tls.is_some(), shared: Arc::default() };
-        let shared = Arc::clone(&rt.shared);
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if shared.lock().closed {
-                    break;
-                }
-                let (shared, tls) = (Arc::clone(&shared), tls.clone());
-                thread::spawn(move || shared.accept(stream, tls));
-            }
-        });
-        rt
+        let (by_tls, shared) = (tls.is_some(), Arc::<Shared>::default());
+        let (ends, serves) = (Arc::clone(&shared), Arc::clone(&shared));
+        let address = http::listen(tls, move || ends.lock().closed, move |stream| serves.serve(stream));
+        Self { address, by_tls, shared }
     }
 
     /// Its base URL.
     pub fn url(&self) -> String {
-        // A name, since certificates are made out to one.
-        let (scheme, host) = if self.tls { ("https", "localhost") } else { ("http", "127.0.0.1") };
-        format!("{scheme}://{host}:{}", self.port())
+        http::base_url(self.address, self.by_tls)
     }
 
     pub fn port(&self) -> u16 {
@@ -335,24 +322,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn accept(&self, stream: TcpStream, tls: Option<Arc<ServerConfig>>) {
-        self.lock().connections += 1;
-        match tls {
-            None => self.serve(stream),
-            Some(tls) => self.serve(StreamOwned::new(ServerConnection::new(tls).expect("valid TLS"), stream)),
-        }
-    }
-
     /// Answers the requests of one connection until either side ends it.
     fn serve(&self, stream: impl Read + Write) {
+        self.lock().connections += 1;
         let mut stream = BufReader::new(stream);
         while let Some(request) = Request::read(&mut stream) {
             let op = Op::of(&request);
             let fault = self.begin(op, &request);
             let pause = self.lock().latency / 2;
-            thread::sleep(pause);
+            self.pause(pause);
             let answer = self.play(op, &request, fault, stream.get_mut());
-            thread::sleep(pause);
+            self.pause(pause);
             self.lock().at_once.entry(op).or_default().0 -= 1;
             let last = request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
             if answer.is_none_or(|answer| answer.write(stream.get_mut()).is_err()) || last {
@@ -405,11 +385,11 @@ impl Shared {
             }
             Some(Fault::Echo(http_status)) => Some(request.echo(http_status)),
             Some(Fault::Endless) => {
-                self.pour(stream, &[b'x'; 8 * 1024], Duration::ZERO);
+                let _ = http::pour(stream, 200, &[b'x'; 8 * 1024], || self.pause(Duration::ZERO));
                 None
             }
             Some(Fault::Drip) => {
-                self.pour(stream, b"x", Duration::from_millis(5));
+                let _ = http::pour(stream, 200, b"x", || self.pause(Duration::from_millis(5)));
                 None
             }
         }
@@ -427,13 +407,9 @@ impl Shared {
         !state.closed
     }
 
-    /// Sends a body that has no end, until the other side has had enough.
-    fn pour(&self, stream: &mut impl Write, piece: &[u8], pause: Duration) {
-        let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
-        let mut written = stream.write_all(head);
-        while written.is_ok() && !self.lock().closed {
-            written = stream.write_all(piece).and_then(|()| stream.flush());
-            thread::sleep(pause);
-        }
+    /// Takes its time, unless the test is over, which it tells.
+    fn pause(&self, time: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.lock(), time, |state| !state.closed);
+        waited.unwrap_or_else(PoisonError::into_inner).0.closed
     }
 }

@@ -9,6 +9,7 @@ pub mod eventually;
 pub mod fake_rt;
 pub mod front;
 pub mod health;
+pub mod http;
 pub mod lab;
 pub mod link;
 pub mod notify_socket;

@@ -3,16 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tokio_rustls::rustls::ServerConfig;
 
 use super::eventually::{DEADLINE, eventually};
-use super::fake_rt::{Answer, Request};
+use super::http::{self, Answer, Request};
 
 pub const TOKEN: &str = "p0stb0x-t0ken";
 
@@ -77,7 +76,7 @@ enum Reply {
 /// The scripted postbox, until dropped.
 pub struct Postbox {
     address: SocketAddr,
-    tls: bool,
+    by_tls: bool,
     shared: Arc<Shared>,
 }
 
@@ -92,28 +91,14 @@ impl Postbox {
     }
 
     fn listen(tls: Option<Arc<ServerConfig>>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let postbox = Self { address, tls: tls.is_some(), shared: Arc::default() };
-        let shared = Arc::clone(&postbox.shared);
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if shared.lock().closed {
-                    break;
-                }
-                let (shared, tls) = (Arc::clone(&shared), tls.clone());
-                thread::spawn(move || match tls {
-                    None => shared.serve(stream),
-                    Some(tls) => shared.serve(StreamOwned::new(ServerConnection::new(tls).expect("valid TLS"), stream)),
-                });
-            }
-        });
-        postbox
+        let (by_tls, shared) = (tls.is_some(), Arc::<Shared>::default());
+        let (ends, serves) = (Arc::clone(&shared), Arc::clone(&shared));
+        let address = http::listen(tls, move || ends.lock().closed, move |stream| serves.serve(stream));
+        Self { address, by_tls, shared }
     }
 
     pub fn url(&self) -> String {
-        let (scheme, host) = if self.tls { ("https", "localhost") } else { ("http", "127.0.0.1") };
-        format!("{scheme}://{host}:{}/api/postbox/7", self.address.port())
+        format!("{}/api/postbox/7", http::base_url(self.address, self.by_tls))
     }
 
     /// What the relay is given to use it, with short waits.
@@ -225,7 +210,7 @@ impl Shared {
             let said = match self.reply(&request) {
                 Reply::Answer(answer) => answer.write(stream.get_mut()),
                 Reply::Cut => break,
-                Reply::Pour(piece, pause) => self.pour(stream.get_mut(), piece, pause),
+                Reply::Pour(piece, time) => http::pour(stream.get_mut(), 201, piece, || self.pause(time)),
             };
             if said.is_err() {
                 break;
@@ -273,15 +258,10 @@ impl Shared {
         }
     }
 
-    /// Says that a record is taken, with a body that has no end.
-    fn pour(&self, stream: &mut impl Write, piece: &[u8], pause: Duration) -> std::io::Result<()> {
-        stream.write_all(b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n")?;
-        while !self.lock().closed {
-            stream.write_all(piece)?;
-            stream.flush()?;
-            thread::sleep(pause);
-        }
-        Ok(())
+    /// Takes its time, unless the test is over, which it tells.
+    fn pause(&self, time: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.lock(), time, |state| !state.closed);
+        waited.unwrap_or_else(PoisonError::into_inner).0.closed
     }
 
     fn hang(&self, mut state: MutexGuard<'_, State>) {

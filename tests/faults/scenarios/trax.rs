@@ -9,7 +9,7 @@ use super::stage::Stage;
 use super::{Form, Random};
 use crate::support::alerts;
 use crate::support::eventually::eventually;
-use crate::support::fake_rt::Answer;
+use crate::support::http::Answer;
 use crate::support::lab::Scene;
 use crate::support::postbox::{Fault, Postbox};
 use crate::support::relay_process::RelayProcess;

@@ -1,9 +1,69 @@
-//! HTTP/1.1 as far as a scripted RT needs it, over blocking streams: so that a test can also break it.
+//! HTTP/1.1 as far as scripted servers need it, over blocking streams: so that a test can also break it.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread;
 
 use serde_json::Value;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 use url::form_urlencoded;
+
+/// One connection, by TLS or not.
+pub trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
+
+/// Listens on a free loopback port, by `tls` if it is given, and has `serve` see to each connection on a thread of its
+/// own, until `is_over`; whoever makes it so connects once more.
+pub fn listen(
+    tls: Option<Arc<ServerConfig>>,
+    is_over: impl Fn() -> bool + Send + 'static,
+    serve: impl Fn(Box<dyn Stream>) + Send + Sync + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let serve = Arc::new(serve);
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            if is_over() {
+                break;
+            }
+            let (serve, tls) = (Arc::clone(&serve), tls.clone());
+            thread::spawn(move || match tls {
+                None => serve(Box::new(stream)),
+                Some(tls) => {
+                    let connection = ServerConnection::new(tls).expect("valid TLS");
+                    serve(Box::new(StreamOwned::new(connection, stream)));
+                }
+            });
+        }
+    });
+    address
+}
+
+/// The URL of what listens at `address`.
+pub fn base_url(address: SocketAddr, by_tls: bool) -> String {
+    // A name, since certificates are made out to one.
+    let (scheme, host) = if by_tls { ("https", "localhost") } else { ("http", "127.0.0.1") };
+    format!("{scheme}://{host}:{}", address.port())
+}
+
+/// Answers `http_status` with a body of one `piece` after the other that has no end, until `pause`, which waits between them, says that it
+/// is over.
+pub fn pour(
+    stream: &mut impl Write,
+    http_status: u16,
+    piece: &[u8],
+    mut pause: impl FnMut() -> bool,
+) -> std::io::Result<()> {
+    write!(stream, "HTTP/1.1 {http_status} Scripted\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n")?;
+    while !pause() {
+        stream.write_all(piece)?;
+        stream.flush()?;
+    }
+    Ok(())
+}
 
 /// A request as it came.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@
 mod availability;
 mod choice;
 mod defacement;
+mod defang;
 mod domain;
 mod fields;
 mod glance;
@@ -18,6 +19,7 @@ mod virustotal;
 
 pub use availability::{Availability, AvailabilityProblem};
 pub use defacement::{Change, ChangeKind, Defacement};
+pub(crate) use defang::{defang, defang_addresses};
 pub use domain::{DnsAnswer, Domain, DomainProblem};
 pub use glance::Glance;
 pub use json::Value;

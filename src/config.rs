@@ -22,6 +22,7 @@ pub use trax::Trax;
 
 use crate::mapping::Rules;
 use crate::retry;
+use crate::ticket::RtAddresses;
 use environment::{Faults, Values, section};
 
 /// All that `rtir-relay run` needs.
@@ -198,7 +199,7 @@ fn read_rules(environment: &Environment, faults: &mut Faults) -> Option<Rules> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         (text.len() <= 40 && text.bytes().all(plain)).then(|| text.to_owned())
     });
-    Some(Rules { rt_queue: rt_queue?, fallback_requestor, namespace })
+    Some(Rules { rt_queue: rt_queue?, fallback_requestor, namespace, rt_addresses: RtAddresses::default() })
 }
 
 fn read_retry(environment: &Environment, faults: &mut Faults) -> Option<retry::Policy> {

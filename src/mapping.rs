@@ -4,12 +4,12 @@ mod content;
 mod requestors;
 
 pub(crate) use content::misleads;
-pub use requestors::{LeftOut, Notified, Person};
+pub use requestors::{LeftOut, Notified, Person, missing_requestors};
 
 use crate::alert::{Alert, AlertType, Category, Severity};
-use crate::ticket::{AlertKey, EmailAddress, NewTicket, RtQueueName, Subject};
+use crate::ticket::{AlertKey, EmailAddress, NewTicket, RtAddresses, RtQueueName, Subject};
 
-/// What the operator decides about every ticket.
+/// What decides about every ticket beside its alert: the operator, and the RT that it is made in.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// The RT queue that tickets are made in.
@@ -18,6 +18,8 @@ pub struct Rules {
     pub fallback_requestor: Option<EmailAddress>,
     /// Keeps the ids of several publishers (or test and production) apart.
     pub namespace: Option<String>,
+    /// Where nobody is notified; empty as long as RT was not asked.
+    pub rt_addresses: RtAddresses,
 }
 
 /// Why an alert has no ticket.
@@ -55,7 +57,11 @@ impl Rules {
             severity: alert.severity_because(),
             priority: priority(alert),
             key: AlertKey::because(self.namespace.as_deref(), &alert.id),
-            notified: Notified::choose(&alert.entity.focal_points, self.fallback_requestor.as_ref()),
+            notified: Notified::choose(
+                &alert.entity.focal_points,
+                self.fallback_requestor.as_ref(),
+                &self.rt_addresses,
+            ),
         }
     }
 

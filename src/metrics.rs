@@ -44,6 +44,7 @@ pub struct Metrics {
     doubles_unmerged: Counter,
     ids_reused: Counter,
     second_looks: Counter,
+    requestors_missing: Counter,
     trax_records: Family<Labels<1>, Counter>,
     gauges: Gauges,
 }
@@ -124,6 +125,11 @@ impl Default for Metrics {
             second_looks: names.add(
                 "second_looks",
                 "Tickets looked at again because an earlier one may have appeared late",
+                Counter::default(),
+            ),
+            requestors_missing: names.add(
+                "requestors_missing",
+                "Requestors that RT dropped although it made the ticket; a comment on it names them",
                 Counter::default(),
             ),
             trax_records: names.add("trax_records", "Records posted to trax", Family::default()),
@@ -212,6 +218,11 @@ impl Metrics {
     /// The ticket that an alert's key was found on names another platform.
     pub fn id_reused(&self) {
         self.ids_reused.inc();
+    }
+
+    /// RT made a ticket without so many of its Requestors.
+    pub fn requestors_missing(&self, count: usize) {
+        self.requestors_missing.inc_by(count as u64);
     }
 
     /// RT is looked at a second time for an earlier ticket of an alert.

@@ -338,8 +338,11 @@ pub struct RtAnswer {
 /// What an error of RT means for the alert it happened to. Decided in one place, by the error itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// RT refuses this very ticket, if a look at RT then passes.
+    /// RT refuses this very ticket, if a probe of RT then passes.
     Refused,
+    /// RT refuses the ticket with a status that it has for faults of its own, too. Only that others are made meanwhile
+    /// tells that it is the ticket.
+    Doubtful,
     /// RT or the way to it is at fault, and not known to be wrongly configured: try again.
     Sink,
     /// As [`Class::Sink`], and RT may yet make the ticket.

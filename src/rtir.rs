@@ -4,14 +4,18 @@
 //! [`Client`] has one method for each step of the protocol; [`Answer`] says what RT's answer to it means;
 //! [`Error::class`] is the one place that decides what an error means for the ticket it happened to.
 
+mod access;
 mod answer;
 mod client;
 mod diagnosis;
 mod error;
 mod history;
 mod http;
+mod login;
+mod pass;
 mod select;
 mod session;
+mod site;
 mod survey;
 mod wire;
 
@@ -21,6 +25,8 @@ pub use diagnosis::REACH;
 pub use error::{Error, Flaw, Obstacle, Operation, QueueFlaw};
 pub use history::{FirstMessage, Transaction};
 pub use http::BuildError;
+pub use pass::{NoSession, Way};
 pub use select::{Listed, Marked, Shown, page_of};
-pub use survey::{Lifecycle, Reached, Surveyed, Way};
+pub use site::Site;
+pub use survey::{Lifecycle, Reached, Surveyed};
 pub use wire::{RtQueue, Ticket, create_ticket, query_of_queue};

@@ -29,6 +29,15 @@ pub struct NewTicket {
     pub attachment: Option<Vec<u8>>,
 }
 
+impl NewTicket {
+    /// Its Requestors that are not among those that RT has `stored`.
+    pub fn requestors_missing_in(&self, stored: &[String]) -> Vec<&EmailAddress> {
+        let is_stored =
+            |requestor: &EmailAddress| stored.iter().any(|stored| stored.eq_ignore_ascii_case(&requestor.0));
+        self.requestors.iter().filter(|requestor| !is_stored(requestor)).collect()
+    }
+}
+
 /// The id of a ticket in RT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TicketId(pub u64);
@@ -166,10 +175,14 @@ impl EmailAddress {
         if domain.contains('@') {
             return Err("more than one @ in the address");
         }
-        // RFC 5322 atext and dots: what is left out are quotes, brackets, commas, white space, control characters.
-        let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&byte);
-        if local.is_empty() || !local.bytes().all(safe) {
+        // A dot-atom of RFC 5322: what is left out are quotes, brackets, commas, white space, control characters.
+        let atext = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
+        if local.is_empty() || !local.bytes().all(|byte| atext(byte) || byte == b'.') {
             return Err("the part before the @ has a character that is not taken");
+        }
+        // RT makes the ticket and drops such a person without a word.
+        if local.split('.').any(str::is_empty) {
+            return Err("the part before the @ begins or ends with a dot, or has two in a row");
         }
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| "the part after the @ is not a domain name")?;
         if domain.is_empty() {
@@ -185,6 +198,24 @@ impl EmailAddress {
     /// The address as RT gets it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The addresses at which RT itself receives mail. RT takes them as Requestors and mails them nothing, so that no mail
+/// goes round in circles. Source: RT 5, `RT::EmailParser::IsRTAddress`.
+#[derive(Clone, Debug, Default)]
+pub struct RtAddresses(Vec<EmailAddress>);
+
+impl RtAddresses {
+    /// Whether `address` is one of them.
+    pub fn contains(&self, address: &EmailAddress) -> bool {
+        self.0.contains(address)
+    }
+}
+
+impl FromIterator<EmailAddress> for RtAddresses {
+    fn from_iter<I: IntoIterator<Item = EmailAddress>>(addresses: I) -> Self {
+        Self(addresses.into_iter().collect())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Details of a `defacement` alert.
 
 use super::choice::choices;
+use super::defang::defang;
 use super::object::{details, item};
 use super::{Line, present};
 
@@ -64,7 +65,7 @@ impl Defacement {
             lines.push(("Change".to_owned(), format!("{}{place}", change.kind)));
             lines.extend(present([("  before", change.before.as_deref()), ("  after", change.after.as_deref())]));
         }
-        lines.extend(present([("Capture", self.capture_url.as_deref())]));
+        lines.extend(present([("Capture", self.capture_url.as_deref().map(defang).as_deref())]));
         lines
     }
 }

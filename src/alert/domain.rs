@@ -1,6 +1,7 @@
 //! Details of a `domain` alert.
 
 use super::choice::choices;
+use super::defang::{defang, defang_server};
 use super::object::{details, item};
 use super::{Line, Number, present};
 
@@ -66,14 +67,14 @@ impl Domain {
         let mut lines = present([
             ("Problem", self.problem.map(DomainProblem::as_str)),
             ("Domain", self.domain.as_deref()),
-            ("Registrar", self.registrar.as_deref()),
+            ("Registrar", self.registrar.as_deref().map(defang).as_deref()),
             ("Expires at", self.expires_at.as_deref()),
             ("Days left", self.days_left.as_ref().map(|days| days.text.as_str())),
             ("Error", self.error.as_deref()),
         ]);
         lines.extend(self.dns_servers.iter().map(|answer| {
             let result = answer.result.as_deref().unwrap_or("no result given");
-            ("Name server".to_owned(), format!("{}: {result}", answer.server))
+            ("Name server".to_owned(), format!("{}: {result}", defang_server(&answer.server)))
         }));
         lines
     }

@@ -1,6 +1,7 @@
 //! Details of an `ssl` alert.
 
 use super::choice::choices;
+use super::defang::defang;
 use super::object::details;
 use super::{Line, Number, present};
 
@@ -58,7 +59,7 @@ impl Ssl {
         present([
             ("Problem", self.problem.map(SslProblem::as_str)),
             ("Error", self.error.as_deref()),
-            ("Issuer", self.issuer.as_deref()),
+            ("Issuer", self.issuer.as_deref().map(defang).as_deref()),
             ("Certificate of", self.subject.as_deref()),
             ("Serial", self.serial.as_deref()),
             ("Not before", self.not_before.as_deref()),

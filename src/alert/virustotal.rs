@@ -1,5 +1,6 @@
 //! Details of a `virustotal` alert.
 
+use super::defang::defang;
 use super::object::{details, item};
 use super::{Line, Number, present};
 
@@ -47,13 +48,13 @@ impl VirusTotal {
         let mut lines = present([
             ("Flagged by", text(&self.positives).as_deref()),
             ("Vendors asked", text(&self.total).as_deref()),
-            ("Report", self.permalink.as_deref()),
+            ("Report", self.permalink.as_deref().map(defang).as_deref()),
         ]);
         lines.extend(self.vendors.iter().map(|vendor| {
             let said: Vec<_> = [&vendor.category, &vendor.result].into_iter().flatten().map(String::as_str).collect();
             let contact = vendor.contact.as_deref().map(|contact| format!("; contact {contact}")).unwrap_or_default();
             let said = if said.is_empty() { "flagged".to_owned() } else { said.join(", ") };
-            ("Vendor".to_owned(), format!("{}: {said}{contact}", vendor.name))
+            ("Vendor".to_owned(), defang(&format!("{}: {said}{contact}", vendor.name)))
         }));
         lines
     }

@@ -11,7 +11,7 @@ use super::{Findings, STEP_BEFORE_FAILED, Step, Verdict};
 use crate::config::Rtir;
 use crate::outcome::{Diagnosis, Trouble};
 use crate::reach;
-use crate::rtir::{Client, Error, Lifecycle, QueueFlaw, REACH, Reached, Surveyed, Way};
+use crate::rtir::{Client, Error, Lifecycle, NoSession, QueueFlaw, REACH, Reached, Surveyed, Way};
 use crate::ticket::RtQueueName;
 
 /// What needs REST 2.0.
@@ -27,7 +27,7 @@ pub(super) async fn walk(settings: &Rtir, client: &Client, test: Option<TestTick
     }
     match client.version().await {
         Ok((version, way)) => {
-            findings.well(Step::RtLogin, describe(way));
+            findings.add(Step::RtLogin, &judge_way(way));
             findings.well(Step::RtVersion, version);
         }
         Err(error) => {
@@ -170,11 +170,15 @@ fn judge_clock(clock: Option<Timestamp>) -> Verdict {
     ))
 }
 
-fn describe(way: Way) -> &'static str {
+fn judge_way(way: Way) -> Verdict {
     match way {
-        Way::Session => "by a session",
-        Way::Password => "by the password in every request, which costs RT 0.2 s each: RT gives no session",
-        Way::Token => "by a token in every request",
+        Way::Session => Verdict::Well("by a session".to_owned()),
+        Way::Token | Way::Unknown => Verdict::Well("by a token in every request".to_owned()),
+        Way::Password(NoSession { why, fix }) => Verdict::Warning(Diagnosis::other(
+            "every request carries the password, which costs RT 0.2 s each",
+            format!("RT gives no session: {why}"),
+            fix,
+        )),
     }
 }
 
@@ -182,9 +186,9 @@ fn describe(way: Way) -> &'static str {
 async fn diagnosis_of_queue(client: &Client, error: &Error) -> Diagnosis {
     let mut diagnosis = error.diagnosis();
     let Error::RtQueue { rt_queue, flaw: QueueFlaw::NotVisible } = error else { return diagnosis };
-    let visible = client.visible_queues().await.unwrap_or_default();
-    let near = |name: &&String| strsim::damerau_levenshtein(&name.to_lowercase(), &rt_queue.as_str().to_lowercase());
-    if let Some(nearest) = visible.iter().min_by_key(near).filter(|name| near(name) <= 3) {
+    let site = client.site().await.unwrap_or_default();
+    let near = |name: &&str| strsim::damerau_levenshtein(&name.to_lowercase(), &rt_queue.as_str().to_lowercase());
+    if let Some(nearest) = site.queue_names().min_by_key(near).filter(|name| near(name) <= 3) {
         diagnosis.cure = format!("Did you mean RTIR_QUEUE={nearest:?}? {}", diagnosis.cure);
     }
     diagnosis

@@ -1,13 +1,13 @@
 //! The text of the ticket: plain, aligned, bounded, and the alert's own words where it quotes them.
 //!
 //! Three things are changed in a quoted value, and only these: control characters and those that reorder text show as
-//! their JSON escape, so that no value can pass for another line; an `@` inside an address becomes `[at]`, because
-//! RTIR collects every domain from the text; and what is too long is cut, which the text says.
+//! their JSON escape, so that no value can pass for another line; addresses and names of people and of services are
+//! written so that RTIR does not collect them (see `alert::defang`); and what is too long is cut, which the text says.
 
 use std::fmt::Write as _;
 
 use super::requestors::Notified;
-use crate::alert::{Alert, Line};
+use crate::alert::{Alert, Line, defang, defang_addresses};
 
 /// The longest value shown, in bytes.
 const MAX_VALUE_BYTES: usize = 4 * 1024;
@@ -17,6 +17,9 @@ const MAX_BYTES: usize = 64 * 1024;
 const MAX_PEOPLE_BYTES: usize = 16 * 1024;
 /// Stands where a value or the text goes on.
 const CUT: &str = " [cut; the alert is attached whole as alert.json]";
+
+/// Details that name services which were only asked or told, should they not be as expected.
+const NOT_OF_THE_SITE: [&str; 6] = ["dns_servers", "registrar", "vendors", "permalink", "capture_url", "issuer"];
 
 /// The text, and whether anything of the alert is missing in it.
 pub(super) struct Content {
@@ -29,13 +32,14 @@ pub(super) fn render(alert: &Alert, notified: &Notified) -> Content {
     let mut writer = Writer { text: String::new(), cut: false };
     writer.block(&subject_matter(alert));
     writer.section("Details", &alert.details.lines());
-    let other: Vec<Line> = alert.other.iter().map(|(path, value)| (path.clone(), value.to_string())).collect();
+    let other: Vec<Line> = alert.other.iter().map(|(path, value)| other_line(path, &value.to_string())).collect();
     writer.section("Other details", &other);
 
     let mut people = Writer { text: String::new(), cut: false };
-    let told: Vec<_> = notified.people.iter().map(|person| person.who.clone()).collect();
-    people.list("Notified", &told);
-    let left_out: Vec<_> = notified.left_out.iter().map(|left| format!("{} ({})", left.who, left.why)).collect();
+    let people_notified: Vec<_> = notified.people.iter().map(|person| defang(&person.who)).collect();
+    people.list("Notified", &people_notified);
+    let left_out: Vec<_> =
+        notified.left_out.iter().map(|left| format!("{} ({})", defang(&left.who), left.why)).collect();
     people.list("Not notified", &left_out);
     people.cut_to(MAX_PEOPLE_BYTES);
 
@@ -55,9 +59,15 @@ fn subject_matter(alert: &Alert) -> Vec<Line> {
     let mut lines = vec![line("Platform", &alert.platform_url), line("Entity", &alert.entity.name)];
     lines.extend(alert.entity.description.iter().map(|description| line("About it", description)));
     lines.push(line("Severity", alert.severity().as_str()));
-    lines.push(line("Status", alert.status.as_str()));
     lines.push(line("Detected at", &alert.detected_at));
     lines
+}
+
+/// A field that has no line of its own is called by where it stands in the alert.
+fn other_line(path: &str, value: &str) -> Line {
+    let in_details = path.strip_prefix("details.");
+    let not_of_the_site = in_details.is_some_and(|path| NOT_OF_THE_SITE.iter().any(|name| path.starts_with(name)));
+    (defang(in_details.unwrap_or(path)), if not_of_the_site { defang(value) } else { value.to_owned() })
 }
 
 fn line(name: &str, value: &str) -> Line {
@@ -133,24 +143,16 @@ fn one_line(text: &str) -> String {
 
 /// A value as the text shows it; line breaks stay.
 fn quote(value: &str) -> String {
+    let value = defang_addresses(value);
     let mut quoted = String::with_capacity(value.len());
-    for word in value.split_inclusive(char::is_whitespace) {
-        let link = word.contains("://");
-        let mut before = None;
-        let mut rest = word.chars().peekable();
-        while let Some(c) = rest.next() {
-            // A link such as https://social.example/@ada is no address and has to go on working.
-            let address = before.is_some() && !(link && before == Some('/'));
-            before = Some(c);
-            match c {
-                '@' if address && rest.peek().is_some_and(|next| !next.is_whitespace()) => quoted.push_str("[at]"),
-                '\n' | '\t' => quoted.push(c),
-                '\r' => quoted.push_str("\\r"),
-                c if misleads(c) => {
-                    let _ = write!(quoted, "\\u{:04x}", u32::from(c));
-                }
-                c => quoted.push(c),
+    for c in value.chars() {
+        match c {
+            '\n' | '\t' => quoted.push(c),
+            '\r' => quoted.push_str("\\r"),
+            c if misleads(c) => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
             }
+            c => quoted.push(c),
         }
     }
     quoted

@@ -1,7 +1,9 @@
 //! Who is notified, and who could not be.
 
-use crate::alert::{FocalPoint, MisshapenFocalPoint};
-use crate::ticket::EmailAddress;
+use std::fmt::Write as _;
+
+use crate::alert::{FocalPoint, MisshapenFocalPoint, defang};
+use crate::ticket::{EmailAddress, RtAddresses};
 
 /// The outcome for all focal points of an alert.
 #[derive(Default)]
@@ -39,11 +41,12 @@ impl Notified {
     pub(super) fn choose(
         focal_points: &[Result<FocalPoint, MisshapenFocalPoint>],
         fallback: Option<&EmailAddress>,
+        rt_addresses: &RtAddresses,
     ) -> Self {
         let mut notified = Self::default();
         for (index, focal_point) in focal_points.iter().enumerate() {
             let (who, judged) = match focal_point {
-                Ok(person) => (describe(person), address_of(person)),
+                Ok(person) => (describe(person), address_of(person, rt_addresses)),
                 Err(misshapen) => (misshapen.who.clone(), Err(misshapen.why.clone())),
             };
             match judged {
@@ -51,6 +54,7 @@ impl Notified {
                 Err(why) => notified.left_out.push(LeftOut { who, why, position: index + 1 }),
             }
         }
+        let fallback = fallback.filter(|fallback| !rt_addresses.contains(fallback));
         if let (true, Some(fallback)) = (notified.requestors.is_empty(), fallback) {
             let who = format!("{} (fallback: no focal point could be notified)", fallback.as_str());
             notified.requestors.push(fallback.clone());
@@ -81,12 +85,26 @@ impl Notified {
     }
 }
 
+/// What a comment on a ticket says of those that the ticket calls notified, and whom RT dropped.
+pub fn missing_requestors(missing: &[&EmailAddress]) -> String {
+    let mut text =
+        "RT did not take these addresses as requestors of this ticket, so nobody is notified there:\n".to_owned();
+    for address in missing {
+        let _ = writeln!(text, "  {}", defang(address.as_str()));
+    }
+    text + "Notify them another way, or fix the address where the alert is published."
+}
+
 /// The address to notify `person` at.
-fn address_of(person: &FocalPoint) -> Result<EmailAddress, String> {
+fn address_of(person: &FocalPoint, rt_addresses: &RtAddresses) -> Result<EmailAddress, String> {
     if !person.active {
         return Err("not active".to_owned());
     }
-    Ok(EmailAddress::parse(&person.email)?)
+    let address = EmailAddress::parse(&person.email)?;
+    if rt_addresses.contains(&address) {
+        return Err("an address of RT itself, which RT does not mail to".to_owned());
+    }
+    Ok(address)
 }
 
 /// `Ada Mensah, CISO <ada@example.bj>`

@@ -29,6 +29,8 @@ pub struct Relay {
     rules: Rules,
     pub(super) retry: Policy,
     pub(super) workers: Workers,
+    /// Probes RT, and waits for no alert.
+    prober: Client,
     pub(super) gate: Gate,
     pub(super) state: RtState,
     turns: Turns,
@@ -84,6 +86,7 @@ impl Relay {
         Self {
             rules,
             retry,
+            prober: client.another(),
             workers: Workers::new(client, concurrency),
             gate: Gate::default(),
             state: RtState::new(pause_after),
@@ -100,7 +103,7 @@ impl Relay {
     /// # Errors
     /// RT refuses them.
     pub async fn check_credentials(&self) -> Result<(), Error> {
-        match self.workers.get().await.log_in().await {
+        match self.prober.log_in().await {
             Err(error @ Error::Credentials(_)) => Err(error),
             Err(error) => {
                 self.state.is_down(error.diagnosis(), error.retry_after().unwrap_or_default());
@@ -113,7 +116,7 @@ impl Relay {
     /// Brings one message to its fate, however long that takes. Ends early only when it is `released`: then a create
     /// that is under way is finished and proven first, and everything else is given back.
     pub async fn handle(&self, message: Message<'_>, released: &CancellationToken) -> Handled {
-        let prepared = match prepare(&self.rules, message.body, message.content_type) {
+        let prepared = match prepare(&self.rules(), message.body, message.content_type) {
             Ok(prepared) => prepared,
             Err(letter) => {
                 self.metrics.received(None);
@@ -134,6 +137,13 @@ impl Relay {
     async fn make(&self, alert_id: &str, ticket: &NewTicket, redelivered: bool, released: &CancellationToken) -> Fate {
         let Ok(_turn) = unless(released, self.turns.take(&ticket.key)).await else { return Fate::Returned };
         Work::new(self, released, alert_id, ticket, redelivered).run().await
+    }
+
+    /// What decides about tickets, by what is known of RT now.
+    fn rules(&self) -> Rules {
+        let site = self.prober.known_site();
+        let rt_addresses = site.map(|site| site.addresses().clone()).unwrap_or_default();
+        Rules { rt_addresses, ..self.rules.clone() }
     }
 
     /// How RT is.
@@ -181,6 +191,7 @@ impl Relay {
             );
         }
         self.workers.log_out().await;
+        self.prober.log_out().await;
     }
 
     pub(super) fn hold(&self) -> Held<'_> {
@@ -190,6 +201,7 @@ impl Relay {
 
     /// After an attempt failed with `error`: whether RT is well otherwise. One looks for all that failed by then.
     pub(super) async fn look_after(&self, error: &Error) -> bool {
+        self.state.attempt_failed();
         if error.class() == Class::SetUp {
             self.gate.close();
             self.state.is_down(error.diagnosis(), error.retry_after().unwrap_or_default());
@@ -217,7 +229,7 @@ impl Relay {
 
     /// A look at RT; when it passed.
     async fn look(&self, at_least: Duration) -> Option<Instant> {
-        match self.workers.get().await.look().await {
+        match self.prober.probe().await {
             Ok(()) => Some(Instant::now()),
             Err(fault) => {
                 if fault.class() == Class::SetUp {
@@ -236,7 +248,7 @@ impl Relay {
             return None;
         };
         while let Some((ticket, key)) = self.gate.lost() {
-            if let Err(error) = self.workers.get().await.mend(ticket, &key).await {
+            if let Err(error) = self.prober.mend(ticket, &key).await {
                 if matches!(error, Error::Gone(_)) {
                     info!(rt.ticket_id = ticket.0, "ticket {ticket} is gone: its alert makes another");
                     self.gate.forget(ticket);
@@ -251,7 +263,7 @@ impl Relay {
         }
         // One at a time, where looks have said "well" before while creates failed.
         self.gate.close();
-        self.state.probe_passed();
+        self.state.probe_passed(self.in_flight());
         Some(passed)
     }
 }

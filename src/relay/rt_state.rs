@@ -1,23 +1,29 @@
 //! Whether RT is well: one answer for the process, so that RT's troubles are never taken for an alert's.
 //!
-//! An attempt that fails makes the relay look at RT. If RT is not well, all alerts wait and none of their attempts
-//! counts; one of them probes for all. If RT looks well and yet creates fail, for several alerts with none succeeding in
-//! between, RT is taken for down too, and let try again alert by alert, ever more rarely.
+//! An attempt that fails makes the relay probe RT. If the probe fails, all alerts wait and none of their attempts counts;
+//! one of them probes for all. If probes pass and yet creates fail, for several alerts with none succeeding in between,
+//! RT is taken for unavailable too, and let try again alert by alert, ever more rarely.
+//!
+//! An outage lasts from the first attempt that failed to the next ticket that is made: probes that pass in between do
+//! not make it younger.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::outage::{FIRST_WAIT, MAX_WAIT, Outage, next_wait, until_due};
+use super::outage::{FIRST_WAIT, MAX_WAIT, Outage, until_due};
 use crate::outcome::Diagnosis;
 use crate::ticket::AlertKey;
 
 /// So many alerts have to fail, with none succeeding in between, before it is RT that is at fault.
 const ALERTS_THAT_TELL: usize = 3;
+/// Between two tries of an RT whose probes say nothing the outage grows by this part of its age.
+const TRY_AFTER_PART: u32 = 5;
 
 /// How RT is.
 #[derive(Clone, Debug)]
@@ -33,18 +39,35 @@ pub enum Condition {
 /// The condition and what leads from one to the next.
 pub(super) struct RtState {
     condition: watch::Sender<Condition>,
-    trouble: Mutex<Trouble>,
+    failing: Mutex<Failing>,
     /// After this long alerts are better off with the broker, and a single alert failing tells that RT is at fault.
     pause_after: Duration,
 }
 
+/// When an outage began.
+#[derive(Clone, Copy)]
+struct Start {
+    /// To show.
+    since: Timestamp,
+    /// To measure.
+    began: Instant,
+}
+
+impl Start {
+    fn now() -> Self {
+        Self { since: Timestamp::now(), began: Instant::now() }
+    }
+}
+
+/// What has failed since a ticket was last made.
 #[derive(Default)]
-struct Trouble {
-    /// The alerts that failed since the last success while RT looked well, and when the first of them did.
-    failing: HashSet<AlertKey>,
-    failing_since: Option<Instant>,
-    /// How long to wait before the next try, where looks say nothing.
-    try_after: Option<Duration>,
+struct Failing {
+    /// When the first attempt did.
+    since: Option<Start>,
+    /// The alerts that did while probes passed, since the last try.
+    alerts: HashSet<AlertKey>,
+    /// Creates fail although probes pass.
+    despite_probes: bool,
     /// The wait before the next probe.
     probe_after: Duration,
 }
@@ -66,7 +89,7 @@ impl Condition {
 
 impl RtState {
     pub(super) fn new(pause_after: Duration) -> Self {
-        Self { condition: watch::Sender::new(Condition::Well), trouble: Mutex::default(), pause_after }
+        Self { condition: watch::Sender::new(Condition::Well), failing: Mutex::default(), pause_after }
     }
 
     pub(super) fn condition(&self) -> Condition {
@@ -81,39 +104,38 @@ impl RtState {
         self.condition.subscribe()
     }
 
-    /// RT does not do what it should, as a look or the set-up says. It wants to be left alone for `at_least`.
+    /// An alert's attempt failed.
+    pub(super) fn attempt_failed(&self) {
+        self.failing().since.get_or_insert_with(Start::now);
+    }
+
+    /// RT does not do what it should, as a probe or the set-up says. It wants to be left alone for `at_least`.
     pub(super) fn is_down(&self, cause: Diagnosis, at_least: Duration) {
-        self.trouble().probe_after = FIRST_WAIT.max(at_least).min(MAX_WAIT);
+        self.failing().probe_after = FIRST_WAIT.max(at_least).min(MAX_WAIT);
         self.go_down(cause);
     }
 
-    /// An alert's attempt failed although RT looks well; `held` alerts are being worked on in all.
+    /// An alert's attempt failed although a probe passed; `held` alerts are being worked on in all.
     pub(super) fn alert_failed(&self, key: &AlertKey, cause: Diagnosis, held: usize) {
-        let mut trouble = self.trouble();
-        trouble.failing.insert(key.clone());
-        let since = *trouble.failing_since.get_or_insert_with(Instant::now);
+        let mut failing = self.failing();
+        failing.alerts.insert(key.clone());
+        let age = failing.since.get_or_insert_with(Start::now).began.elapsed();
         let half_open = matches!(*self.condition.borrow(), Condition::HalfOpen(_));
-        let all_failed = trouble.failing.len() >= held;
-        let telling = trouble.failing.len() >= ALERTS_THAT_TELL
-            || (all_failed && (half_open || since.elapsed() >= self.pause_after));
+        let all_failed = failing.alerts.len() >= held;
+        let telling =
+            failing.alerts.len() >= ALERTS_THAT_TELL || (all_failed && (half_open || age >= self.pause_after));
         if !telling {
             return;
         }
-        let wait = next_wait(trouble.try_after);
-        trouble.try_after = Some(wait);
-        trouble.probe_after = wait;
-        drop(trouble);
+        failing.despite_probes = true;
+        failing.probe_after = (age / TRY_AFTER_PART).clamp(FIRST_WAIT, MAX_WAIT);
+        drop(failing);
         self.go_down(cause);
     }
 
     /// A ticket was created and proven.
     pub(super) fn alert_succeeded(&self) {
-        {
-            let mut trouble = self.trouble();
-            trouble.failing.clear();
-            trouble.failing_since = None;
-            trouble.try_after = None;
-        }
+        *self.failing() = Failing::default();
         if matches!(*self.condition.borrow(), Condition::HalfOpen(_)) {
             self.go_up();
         }
@@ -130,31 +152,36 @@ impl RtState {
 
     /// How long to wait before the next probe.
     pub(super) fn probe_after(&self) -> Duration {
-        self.trouble().probe_after
+        self.failing().probe_after
     }
 
-    /// A probe found RT well. After failing creates that says little: alerts try one by one.
-    pub(super) fn probe_passed(&self) {
-        let mut trouble = self.trouble();
-        trouble.failing.clear();
-        trouble.failing_since = None;
-        if trouble.try_after.is_none() {
-            drop(trouble);
+    /// A probe passed, while `held` alerts are being worked on. Where creates fail all the same that says little: alerts
+    /// try one by one.
+    pub(super) fn probe_passed(&self, held: usize) {
+        let mut failing = self.failing();
+        failing.alerts.clear();
+        if !failing.despite_probes {
+            if held == 0 {
+                failing.since = None;
+            }
+            drop(failing);
             return self.go_up();
         }
-        drop(trouble);
+        drop(failing);
         self.condition.send_if_modified(|condition| {
             let Condition::Down(outage) = condition else { return false };
             *condition = Condition::HalfOpen(outage.clone());
-            info!("RT looks well again: alerts try one by one");
+            info!("probes of RT pass again: alerts try one by one");
             true
         });
     }
 
-    /// Alerts wait from now on; an outage that goes on keeps its beginning. Logged when the cause changes.
+    /// Alerts wait from now on; an outage that goes on keeps its start. Logged when the cause changes.
     fn go_down(&self, cause: Diagnosis) {
+        let Start { since, began } = *self.failing().since.get_or_insert_with(Start::now);
         self.condition.send_if_modified(|condition| {
-            *condition = Condition::Down(Outage::going_on(condition.outage(), cause, "alerts"));
+            let outage = Outage::going_on(condition.outage(), cause, "alerts");
+            *condition = Condition::Down(Outage { since, began, ..outage });
             true
         });
     }
@@ -168,7 +195,7 @@ impl RtState {
         });
     }
 
-    fn trouble(&self) -> std::sync::MutexGuard<'_, Trouble> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    fn failing(&self) -> std::sync::MutexGuard<'_, Failing> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

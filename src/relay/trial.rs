@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::warn;
 
-use crate::outcome::{Attempt, DeadLetter, Diagnosis, Reason};
+use crate::outcome::{Attempt, Class, DeadLetter, Diagnosis, Reason, Trouble};
 use crate::retry::Delays;
 use crate::rtir::Error;
 use crate::ticket::{AlertKey, TicketId};
@@ -85,10 +85,17 @@ impl Trial {
     /// The dead letter of an alert that is given up because of `error`.
     pub(super) fn give_up(&self, reason: Reason, key: &AlertKey, error: &Error) -> Box<DeadLetter> {
         let diagnosis = error.diagnosis();
+        let while_others = format!("{} {} times while other alerts became tickets", diagnosis.what, self.attempts);
         let diagnosis = match reason {
             Reason::Exhausted => Diagnosis {
-                what: format!("{} {} times while other alerts became tickets", diagnosis.what, self.attempts),
+                what: while_others,
                 cure: "See RT's log for what it fails on, then replay the alert".to_owned(),
+                ..diagnosis
+            },
+            _ if error.class() == Class::Doubtful => Diagnosis {
+                trouble: Some(Trouble::RejectedData),
+                what: while_others,
+                cure: "Fix what RT names, in the alert or for its RT queue, then replay the alert".to_owned(),
                 ..diagnosis
             },
             _ => diagnosis,

@@ -11,8 +11,9 @@ use super::handle::Relay;
 use super::outage::MAX_WAIT;
 use super::trial::{Grace, Trial};
 use super::workers::Worker;
+use crate::mapping::missing_requestors;
 use crate::outcome::{Class, Done, Fate, Reason};
-use crate::rtir::{Error, Found};
+use crate::rtir::{Error, Found, Kept};
 use crate::ticket::{NewTicket, TicketId};
 
 /// The work on one alert.
@@ -161,11 +162,35 @@ impl<'a> Work<'a> {
             *self.trial.made.insert(worker.create(self.ticket).await?)
         };
         match worker.verify(id, &self.ticket.key).await {
-            Ok(kept) => Ok((kept.ticket, if kept.merged { Done::Merged } else { Done::Created })),
+            Ok(kept) => {
+                self.name_missing_requestors(worker, &kept).await;
+                Ok((kept.ticket, if kept.merged { Done::Merged } else { Done::Created }))
+            }
             Err(error) => {
                 self.keep_in_mind(&error);
                 Err(error.into())
             }
+        }
+    }
+
+    /// RT drops a Requestor that it does not take without a word, and the ticket says that they were notified.
+    async fn name_missing_requestors(&self, worker: &Worker<'_>, kept: &Kept) {
+        let Some(stored) = &kept.requestors else { return };
+        let missing = self.ticket.requestors_missing_in(stored);
+        if missing.is_empty() {
+            return;
+        }
+        let ticket = kept.ticket;
+        self.relay.metrics.requestors_missing(missing.len());
+        warn!(
+            rt.ticket_id = ticket.0,
+            "RT made ticket {ticket} without {} of its {} requestors: a comment on it names who is not notified",
+            missing.len(),
+            self.ticket.requestors.len()
+        );
+        let text = missing_requestors(&missing);
+        if let Err(error) = worker.comment(ticket, "rtir-relay: not notified", &text).await {
+            warn!(rt.ticket_id = ticket.0, "that comment cannot be written: {}", error.diagnosis());
         }
     }
 
@@ -214,7 +239,8 @@ impl<'a> Work<'a> {
             return Ok(Verdict::GiveUp(Reason::RejectedByRt));
         }
         if self.is_exhausted() {
-            return Ok(Verdict::GiveUp(Reason::Exhausted));
+            let refused = class == Class::Doubtful;
+            return Ok(Verdict::GiveUp(if refused { Reason::RejectedByRt } else { Reason::Exhausted }));
         }
         if class != Class::Unknown {
             self.relay.alert_failed(&self.ticket.key, error.diagnosis());

@@ -35,6 +35,12 @@ pub struct Answer {
     secrets: Vec<SecretString>,
 }
 
+/// RT's words on why it refuses something.
+#[derive(Deserialize)]
+struct Message {
+    message: String,
+}
+
 /// A ticket as the search shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
@@ -46,6 +52,8 @@ pub struct Hit {
     pub shows_key: bool,
     /// Its subject.
     pub subject: String,
+    /// The addresses of its Requestors, as far as the search shows them.
+    pub requestors: Option<Vec<String>>,
 }
 
 impl Answer {
@@ -80,15 +88,17 @@ impl Answer {
             return Error::Credentials(operation);
         }
         let answer = RtAnswer { http_status: self.http_status, message: self.message() };
-        Error::Status { operation, answer, retry_after: self.retry_after }
+        Error::Status { operation, answer, by_rt: self.is_by_rt(), retry_after: self.retry_after }
+    }
+
+    /// Whether RT itself says why, rather than what stands in front of it: in JSON with a `message`. Source: RT 5,
+    /// `RT::REST2::Util::error_as_json`.
+    fn is_by_rt(&self) -> bool {
+        serde_json::from_slice::<Message>(&self.body).is_ok()
     }
 
     /// RT's own words: the `message` of its JSON, else the text with tags stripped; at most 2 KiB on one line.
     pub fn message(&self) -> String {
-        #[derive(Deserialize)]
-        struct Message {
-            message: String,
-        }
         let text = match serde_json::from_slice(&self.body) {
             Ok(Message { message }) => self.hide_secrets(message),
             Err(_) => strip_tags(&self.hide_secrets(String::from_utf8_lossy(&self.body).into_owned())),
@@ -105,6 +115,11 @@ impl Answer {
     /// It does not.
     pub fn well(self, operation: Operation) -> Result<(), Error> {
         self.json(operation, 200).map(|IgnoredAny| ())
+    }
+
+    /// Whether RT answers, and did what it was asked.
+    pub(super) fn is_well(&self) -> bool {
+        self.http_status == 200 && self.is_object()
     }
 
     /// `rt_queue`, which was looked at, if it takes tickets of the user.
@@ -181,12 +196,17 @@ impl Answer {
 
     /// The JSON object in the body, if the status is `wanted`.
     pub(super) fn json<T: DeserializeOwned>(self, operation: Operation, wanted: u16) -> Result<T, Error> {
-        let body = self.with_status(operation, wanted)?.body;
+        let answer = self.with_status(operation, wanted)?;
         // serde takes an array for a struct, its items by their places.
-        if body.trim_ascii_start().first() != Some(&b'{') {
+        if !answer.is_object() {
             return Err(Error::Answer { operation, what: "it is no JSON object".to_owned() });
         }
-        serde_json::from_slice(&body).map_err(|error| Error::Answer { operation, what: misfit(&error) })
+        serde_json::from_slice(&answer.body).map_err(|error| Error::Answer { operation, what: misfit(&error) })
+    }
+
+    /// Whether the body begins as a JSON object does.
+    fn is_object(&self) -> bool {
+        self.body.trim_ascii_start().first() == Some(&b'{')
     }
 
     fn hide_secrets(&self, text: String) -> String {
@@ -206,7 +226,8 @@ impl Hit {
             let what = "a ticket without id or EffectiveId".to_owned();
             return Err(Error::Answer { operation: Operation::Find, what });
         };
-        Ok(Some(Self { id, effective_id, shows_key, subject: ticket.subject().to_owned() }))
+        let (subject, requestors) = (ticket.subject().to_owned(), ticket.requestors());
+        Ok(Some(Self { id, effective_id, shows_key, subject, requestors }))
     }
 
     /// Whether it is merged into another.

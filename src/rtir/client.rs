@@ -8,18 +8,23 @@ use tracing::{debug, error, info, warn};
 use url::Url;
 
 use super::answer::{Answer, Hit};
-use super::error::{Error, Flaw, Operation};
+use super::error::{Error, Flaw, Operation, QueueFlaw};
 use super::http::BuildError;
 use super::session::Session;
-use super::wire::{self, MergeInto, RtQueue, SetKey, Ticket};
+use super::site::Site;
+use super::wire::{self, CustomField, MergeInto, RtQueue, SetKey, Ticket};
 use crate::config::Rtir;
 use crate::metrics::Metrics;
-use crate::ticket::{ALERT_ID_FIELD, AlertKey, NewTicket, TicketId};
+use crate::ticket::{ALERT_ID_FIELD, AlertKey, NewTicket, RtQueueName, TicketId};
 
 /// The most items RT puts on a page.
 pub(super) const PER_PAGE: usize = 100;
 /// Keys that differ only in case come in one answer. So many pages of them are read.
 pub(super) const MAX_PAGES: usize = 100;
+
+/// What a search shows to find a ticket by, and to verify one that was made.
+const TO_FIND: &str = "CustomFields,EffectiveId,Subject";
+const TO_VERIFY: &str = "CustomFields,EffectiveId,Subject,Requestor";
 
 /// One worker's way to RT, with its own session.
 pub struct Client {
@@ -36,12 +41,21 @@ pub struct Found {
 }
 
 /// The one ticket that stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The ticket.
     pub ticket: TicketId,
     /// Whether the one that was just made was merged into it.
     pub merged: bool,
+    /// The addresses of the Requestors that RT stored with the one that was just made, as far as RT shows them.
+    pub requestors: Option<Vec<String>>,
+}
+
+impl Kept {
+    /// The ticket that somebody else has merged the one into that was just made.
+    fn into(ticket: TicketId) -> Self {
+        Self { ticket, merged: true, requestors: None }
+    }
 }
 
 impl Client {
@@ -58,21 +72,51 @@ impl Client {
         Self { session: self.session.another() }
     }
 
-    /// Looks whether RT answers and its queue would take a ticket.
+    /// Probes whether RT answers and its queue would take a ticket. RT is known then: see [`Client::known_site`].
     ///
     /// # Errors
     /// It does not, or would not.
-    pub async fn look(&self) -> Result<(), Error> {
+    pub async fn probe(&self) -> Result<(), Error> {
         let operation = Operation::Look;
         self.get(operation, self.rest(&["rt"])).await?.well(operation)?;
+        self.session.site().await?;
         self.queue().await.map(drop)
+    }
+
+    /// What RT has said of itself; `None` if it was not asked yet.
+    pub fn known_site(&self) -> Option<Arc<Site>> {
+        self.session.known_site()
+    }
+
+    /// What RT says of itself.
+    ///
+    /// # Errors
+    /// RT did not answer, or refuses the credentials.
+    pub async fn site(&self) -> Result<Arc<Site>, Error> {
+        self.session.site().await
     }
 
     /// The RT queue that tickets are made in, if it would take one.
     pub(super) async fn queue(&self) -> Result<RtQueue, Error> {
         let rt_queue = &self.session.settings().rt_queue;
-        let answer = self.get(Operation::Look, self.rest(&["queue", rt_queue.as_str()])).await?;
+        let answer = self.get(Operation::Look, self.url_of_queue(rt_queue).await?).await?;
         answer.takes_tickets(rt_queue)
+    }
+
+    /// RT's REST 2.0 knows no queue by a name with a slash, however it is written: such a queue is asked for by its
+    /// number.
+    async fn url_of_queue(&self, rt_queue: &RtQueueName) -> Result<Url, Error> {
+        let name = rt_queue.as_str();
+        if !name.contains('/') {
+            return Ok(self.rest(&["queue", name]));
+        }
+        let known = self.session.site().await?.number_of(rt_queue);
+        let number = match known {
+            Some(number) => Some(number),
+            None => self.session.site_anew().await?.number_of(rt_queue),
+        };
+        let unseen = || Error::RtQueue { rt_queue: rt_queue.clone(), flaw: QueueFlaw::NotVisible };
+        Ok(self.rest(&["queue", &number.ok_or_else(unseen)?.to_string()]))
     }
 
     /// The ticket that has `key`, if there is one. Doubles of it that a crash left behind are merged on the way.
@@ -80,7 +124,7 @@ impl Client {
     /// # Errors
     /// RT did not answer the search, or could not be asked to merge.
     pub async fn find(&self, key: &AlertKey) -> Result<Option<Found>, Error> {
-        let hits = self.search(key).await?;
+        let hits = self.search(key, TO_FIND).await?;
         if hits.iter().filter(|hit| hit.is_double()).count() > 1 {
             self.keep_lowest(&hits).await?;
         }
@@ -105,13 +149,13 @@ impl Client {
     /// # Errors
     /// [`Error::Unproven`] if the search does not find it; else RT could not be asked.
     pub async fn verify(&self, ticket: TicketId, key: &AlertKey) -> Result<Kept, Error> {
-        let hits = self.search(key).await?;
+        let hits = self.search(key, TO_VERIFY).await?;
         let Some(hit) = hits.iter().find(|hit| hit.id == ticket) else {
             return self.why_not_found(ticket, key).await;
         };
         let lowest = self.keep_lowest(&hits).await?;
         let kept = if hit.is_merged() { hit.effective_id } else { lowest.unwrap_or(ticket) };
-        Ok(Kept { ticket: kept, merged: kept != ticket })
+        Ok(Kept { ticket: kept, merged: kept != ticket, requestors: hit.requestors.clone() })
     }
 
     /// Writes `key` on a ticket that was made without it, and proves that it is found by it.
@@ -123,7 +167,7 @@ impl Client {
         // What is written on a ticket that somebody has merged lands on the one it is merged into.
         if let Some(into) = self.read(ticket).await?.merged_into(ticket) {
             warn!(rt.ticket_id = into.0, "ticket {ticket} lost its key {key} for good: it is merged into {into}");
-            return Ok(Kept { ticket: into, merged: true });
+            return Ok(Kept::into(into));
         }
         let url = self.rest(&["ticket", &ticket.to_string()]);
         let answer = self.session.send(operation, Method::PUT, url, Some(&SetKey::to(key))).await?;
@@ -132,12 +176,13 @@ impl Client {
         self.verify(ticket, key).await
     }
 
-    /// Proves that RT takes the credentials.
+    /// Proves that RT takes the credentials. RT is known then: see [`Client::known_site`].
     ///
     /// # Errors
     /// RT refuses them or did not answer.
     pub async fn log_in(&self) -> Result<(), Error> {
-        self.get(Operation::LogIn, self.rest(&["rt"])).await?.well(Operation::LogIn)
+        self.get(Operation::LogIn, self.rest(&["rt"])).await?.well(Operation::LogIn)?;
+        self.session.site().await.map(drop)
     }
 
     /// Ends the session, if there is one.
@@ -154,7 +199,7 @@ impl Client {
     async fn why_not_found(&self, ticket: TicketId, key: &AlertKey) -> Result<Kept, Error> {
         let shown = self.read(ticket).await?;
         if let Some(into) = shown.merged_into(ticket) {
-            return Ok(Kept { ticket: into, merged: true });
+            return Ok(Kept::into(into));
         }
         let flaw = if shown.has_key(key) { Flaw::NotFound } else { self.why_keyless(&shown).await };
         Err(Error::Unproven { ticket, flaw })
@@ -165,10 +210,21 @@ impl Client {
         let rt_queue = ticket.queue().unwrap_or_default().to_string();
         let queue: Result<RtQueue, _> =
             self.get(operation, self.rest(&["queue", &rt_queue])).await.and_then(|answer| answer.json(operation, 200));
-        if queue.is_ok_and(|queue| queue.has_field(ALERT_ID_FIELD)) {
-            return Flaw::FieldNotWritten;
+        match queue.map(|queue| queue.fields_named(ALERT_ID_FIELD)) {
+            Ok(fields) if !fields.is_empty() => {
+                self.why_field_unfit(&fields).await.unwrap_or_default().unwrap_or(Flaw::FieldNotWritten)
+            }
+            _ => self.why_no_field().await.unwrap_or(Flaw::FieldNotOnQueue),
         }
-        self.why_no_field().await.unwrap_or(Flaw::FieldNotOnQueue)
+    }
+
+    /// What is wrong with the field of the key, which the RT queue has as `fields`; `None` if nothing is.
+    pub(super) async fn why_field_unfit(&self, fields: &[u64]) -> Result<Option<Flaw>, Error> {
+        let operation = Operation::Read;
+        let [field] = fields else { return Ok((fields.len() > 1).then_some(Flaw::FieldTwice)) };
+        let url = self.rest(&["customfield", &field.to_string()]);
+        let field: CustomField = self.get(operation, url).await?.json(operation, 200)?;
+        Ok(field.flaw())
     }
 
     /// Why the RT queue shows no field of the key.
@@ -177,14 +233,15 @@ impl Client {
     }
 
     /// All tickets of exactly this key, and those found by it that show no such field; lowest id first.
-    async fn search(&self, key: &AlertKey) -> Result<Vec<Hit>, Error> {
+    async fn search(&self, key: &AlertKey, fields: &str) -> Result<Vec<Hit>, Error> {
         let operation = Operation::Find;
         let mut hits = Vec::new();
         for page in 1..=MAX_PAGES {
             let mut url = self.rest(&["tickets"]);
             url.query_pairs_mut()
                 .append_pair("query", &wire::query(key))
-                .append_pair("fields", "CustomFields,EffectiveId,Subject")
+                .append_pair("fields", fields)
+                .append_pair("fields[Requestor]", "EmailAddress")
                 .append_pair("orderby", "id")
                 .append_pair("order", "ASC")
                 .append_pair("per_page", &PER_PAGE.to_string())

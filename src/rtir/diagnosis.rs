@@ -48,7 +48,7 @@ impl Error {
                 Some(Trouble::ServerUnreachable),
                 "Check that RT runs, and RTIR_URL, RTIR_PROXY, RTIR_CA_FILE and the network",
             ),
-            Self::Status { operation, answer, .. } => help_with_status(*operation, answer),
+            Self::Status { operation, answer, by_rt, .. } => help_with_status(*operation, answer, *by_rt),
             Self::Answer { operation: Operation::Resolve, .. } => (Some(Trouble::MissingPermission), GRANT_MODIFY),
             Self::Answer { operation: Operation::SetReported, .. } => {
                 (Some(Trouble::MissingPermission), GRANT_REPORTED)
@@ -69,21 +69,21 @@ const GRANT_MODIFY: &str = "Grant the service user ModifyTicket on the RT queue 
 const GRANT_REPORTED: &str = "Grant the service user SeeCustomField and ModifyCustomField on the custom field Reported, \
                               a field of date and time (in RT: Admin > Custom Fields > Reported > User Rights)";
 
-fn help_with_status(operation: Operation, answer: &RtAnswer) -> Help {
+fn help_with_status(operation: Operation, answer: &RtAnswer, by_rt: bool) -> Help {
     match (operation, answer.http_status) {
         (_, 407) => (Some(Trouble::ProxyOrFirewall), "Check user and password in RTIR_PROXY"),
         (_, 502..=504) => (
             Some(Trouble::ServerUnreachable),
             "Check that RT runs behind the web server or proxy that answers in its place",
         ),
-        (Operation::Create, 403) => (
+        (Operation::Create, 403) if by_rt => (
             Some(Trouble::MissingPermission),
             "Grant the service user CreateTicket on the RT queue (in RT: Admin > Queues > User Rights), or check \
              RTIR_QUEUE",
         ),
         (Operation::Comment, 400 | 403) => (Some(Trouble::MissingPermission), GRANT_MODIFY),
         (Operation::Select, 400) => (None, "Mend TRAX_CONDITION; RT's Query Builder shows the right form"),
-        // RT itself refuses no other request so.
+        // RT itself refuses no other request so, and says so in JSON.
         (_, 403) => (
             Some(Trouble::ProxyOrFirewall),
             "Let the proxy, web server or firewall that answers in RT's place pass the relay through",
@@ -157,6 +157,20 @@ impl Flaw {
                 Some(Trouble::MissingPermission),
                 "Grant the service user ModifyCustomField on the custom field Alert ID (in RT: Admin > Custom Fields > \
                  Alert ID > User Rights); no other ticket is made until then",
+            ),
+            Self::FieldPattern => (
+                Some(Trouble::InvalidQueue),
+                "Empty the Validation of the custom field Alert ID (in RT: Admin > Custom Fields > Alert ID > Basics)",
+            ),
+            Self::FieldType => (
+                Some(Trouble::InvalidQueue),
+                "Disable the custom field Alert ID and make one of that name of the type \"Enter one value\" (in RT: \
+                 Admin > Custom Fields)",
+            ),
+            Self::FieldTwice => (
+                Some(Trouble::InvalidQueue),
+                "Leave one custom field Alert ID on the RT queue: disable the other, or take it off the RT queue (in \
+                 RT: Admin > Custom Fields > Alert ID > Applies to)",
             ),
             Self::NotFound => (
                 Some(Trouble::MissingPermission),

@@ -107,6 +107,8 @@ pub enum Error {
         operation: Operation,
         /// The answer.
         answer: RtAnswer,
+        /// Whether RT itself says so, in its own JSON, rather than a proxy or firewall in front of it.
+        by_rt: bool,
         /// How long RT wants to be left alone.
         retry_after: Option<Duration>,
     },
@@ -182,6 +184,15 @@ pub enum Flaw {
     /// Its key was dropped, although the field is there.
     #[error("it lacks its {ALERT_ID_FIELD}: the right ModifyCustomField on the field is missing")]
     FieldNotWritten,
+    /// Its key was dropped: the field has a pattern that values have to match.
+    #[error("it lacks its {ALERT_ID_FIELD}: the field has a validation pattern, which the key does not match")]
+    FieldPattern,
+    /// Its key was dropped: the field takes other things than text.
+    #[error("it lacks its {ALERT_ID_FIELD}: the field is not of the type that takes one line of text (Freeform)")]
+    FieldType,
+    /// The RT queue has several fields of the key.
+    #[error("there are two custom fields named {ALERT_ID_FIELD} on its RT queue")]
+    FieldTwice,
     /// It has its key and can be read, but the search does not return it.
     #[error("searching for its {ALERT_ID_FIELD} does not find it")]
     NotFound,
@@ -195,7 +206,9 @@ impl Error {
             Self::Transport { operation: Operation::Create, sent: true, .. }
             | Self::Answer { operation: Operation::Create, .. }
             | Self::TooLarge(Operation::Create) => Class::Unknown,
-            Self::Status { operation: Operation::Create, answer, .. } => class_of_create(answer),
+            Self::Status { operation: Operation::Create, answer, by_rt, .. } => {
+                class_of_create(answer.http_status, *by_rt)
+            }
             Self::Secret(_)
             | Self::Transport { .. }
             | Self::Answer { .. }
@@ -236,22 +249,19 @@ impl Error {
     }
 }
 
-/// What RT's refusal to create a ticket means. Source of the texts: RT 5, `RT::Ticket::Create`.
-fn class_of_create(answer: &RtAnswer) -> Class {
-    match answer.http_status {
-        // RT says so when its database fails, and for bad numbers, which the relay never sends.
-        400 if answer.message.contains("internal error") => Class::Sink,
-        400 if is_about_status(&answer.message) => Class::SetUp,
-        // RT uses one text for a queue that is unknown, disabled or closed to the user: all are the set-up.
-        403 => Class::SetUp,
-        400 | 406 | 409 | 413 | 415 | 422 => Class::Refused,
+/// What a refusal to create a ticket means, by its status. RT's words say more, but in the user's language.
+fn class_of_create(http_status: u16, by_rt: bool) -> Class {
+    match http_status {
+        // RT says so of a ticket, and as well when its database fails, a right is missing or a lifecycle is wrong.
+        400 | 403 if by_rt => Class::Doubtful,
+        406 | 409 | 413 | 415 | 422 => Class::Refused,
         // A proxy gave up waiting, or lost the answer: RT may have gone on.
         502 | 504 => Class::Unknown,
         _ => Class::Sink,
     }
 }
 
-/// The RT queue's lifecycle does not start with the status `new`.
+/// Whether RT says, in English, that the RT queue's lifecycle does not start with the status `new`. Chooses words only.
 pub(super) fn is_about_status(message: &str) -> bool {
     message.contains("isn't a valid status for tickets in this queue")
         || message.contains("New tickets can not have status")

@@ -62,7 +62,7 @@ impl Shown {
             status: ticket.text("Status"),
             priority: ticket.priority(),
             created: ticket.text("Created"),
-            requestors: ticket.requestors(),
+            requestors: ticket.requestors().unwrap_or_default(),
             custom_fields: ticket.custom_fields().map(|(name, values)| (name.to_owned(), values)).collect(),
             is_reported: ticket.is_reported(),
         })

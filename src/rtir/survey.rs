@@ -6,7 +6,8 @@ use serde::de::IgnoredAny;
 
 use super::client::Client;
 use super::error::{Error, Flaw, Operation};
-use super::wire::{self, Named, Page, SetStatus, Version};
+use super::pass::Way;
+use super::wire::{self, Page, SetStatus, Version};
 use crate::reach::tls::Certificate;
 use crate::ticket::{ALERT_ID_FIELD, TicketId};
 
@@ -19,23 +20,12 @@ pub struct Reached {
     pub certificate: Option<Certificate>,
 }
 
-/// How requests show who they come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// By a session that was logged in once.
-    Session,
-    /// By the password in each request, since RT gives no session.
-    Password,
-    /// By a token in each request.
-    Token,
-}
-
 /// The RT queue, as far as the service user may read it.
 #[derive(Debug)]
 pub struct Surveyed {
     /// Which statuses its tickets can have.
     pub lifecycle: Lifecycle,
-    /// Why its tickets have no field for the key, if they have none.
+    /// Why its tickets cannot have a key, if they cannot.
     pub field_flaw: Option<Flaw>,
 }
 
@@ -91,7 +81,9 @@ impl Client {
     /// It would take none, or RT did not answer.
     pub async fn survey(&self) -> Result<Surveyed, Error> {
         let queue = self.queue().await?;
-        let field_flaw = if queue.has_field(ALERT_ID_FIELD) { None } else { Some(self.why_no_field().await?) };
+        let fields = queue.fields_named(ALERT_ID_FIELD);
+        let field_flaw =
+            if fields.is_empty() { Some(self.why_no_field().await?) } else { self.why_field_unfit(&fields).await? };
         Ok(Surveyed { lifecycle: Lifecycle(queue.lifecycle().to_owned()), field_flaw })
     }
 
@@ -101,17 +93,6 @@ impl Client {
     /// It would take no ticket, or RT did not answer.
     pub async fn survey_field(&self, name: &str) -> Result<bool, Error> {
         Ok(self.queue().await?.has_field(name))
-    }
-
-    /// The names of the RT queues that the service user may see.
-    ///
-    /// # Errors
-    /// RT did not answer.
-    pub async fn visible_queues(&self) -> Result<Vec<String>, Error> {
-        let mut url = self.rest(&["queues", "all"]);
-        url.query_pairs_mut().append_pair("fields", "Name").append_pair("per_page", "100");
-        let page: Page<Named> = self.get(Operation::Look, url).await?.json(Operation::Look, 200)?;
-        Ok(page.items.into_iter().map(|queue| queue.name).collect())
     }
 
     /// Whether a ticket of the RT queue can be seen. Of an RT queue without tickets, nobody can.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::error::Flaw;
 use crate::ticket::{ALERT_ID_FIELD, AlertKey, EmailAddress, NewTicket, REPORTED_FIELD, RtQueueName, TicketId};
 
 /// The body that creates `ticket`. RT takes any key it knows, even `id` and `Creator`: so the keys are fixed here, and
@@ -148,13 +149,6 @@ pub(super) struct Version {
     pub version: String,
 }
 
-/// Anything with a name.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Named {
-    pub name: String,
-}
-
 /// One condition of a search for anything but tickets.
 #[derive(Serialize)]
 pub(super) struct Condition<'a> {
@@ -220,9 +214,11 @@ impl Ticket {
         self.values_of(ALERT_ID_FIELD).map_or(ShownKey::NoField, ShownKey::Values)
     }
 
-    /// The values of a custom field; `None` where it shows no such field.
+    /// The values of a custom field; `None` where it shows no such field. Of several fields of the name, which RT lists
+    /// in any order, those of all.
     pub(super) fn values_of(&self, custom_field: &str) -> Option<Vec<String>> {
-        self.custom_fields().find(|(name, _)| *name == custom_field).map(|(_, values)| values)
+        let fields = self.custom_fields().filter(|(name, _)| *name == custom_field);
+        fields.map(|(_, values)| values).reduce(|all, values| [all, values].concat())
     }
 
     /// The custom fields it shows, with their values.
@@ -255,11 +251,13 @@ impl Ticket {
         priority.as_i64().or_else(|| priority.as_str()?.parse().ok()).unwrap_or_default()
     }
 
-    /// The e-mail addresses of its Requestors, as far as they have one.
-    pub(super) fn requestors(&self) -> Vec<String> {
-        let people = self.field("Requestor").as_array().map(Vec::as_slice).unwrap_or_default();
-        let addresses = people.iter().filter_map(|person| person["EmailAddress"].as_str());
-        addresses.filter(|address| !address.is_empty()).map(str::to_owned).collect()
+    /// The e-mail addresses of its Requestors, as far as they have one; `None` where RT does not show them. (What RT
+    /// calls their `id` is the name of an RT user.)
+    pub(super) fn requestors(&self) -> Option<Vec<String>> {
+        let people = self.field("Requestor").as_array()?;
+        let addresses = people.iter().map(|person| person.get("EmailAddress")?.as_str());
+        let addresses: Option<Vec<_>> = addresses.collect();
+        Some(addresses?.into_iter().filter(|address| !address.is_empty()).map(str::to_owned).collect())
     }
 
     fn field(&self, name: &str) -> &Value {
@@ -268,7 +266,7 @@ impl Ticket {
 }
 
 /// An id as RT writes it: a number, the text of one, or an object that has it.
-fn read_id(value: &Value) -> Option<TicketId> {
+pub(super) fn read_id(value: &Value) -> Option<TicketId> {
     match value {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => text.parse().ok(),
@@ -310,7 +308,33 @@ impl RtQueue {
 
     /// Whether its tickets have a custom field of this name, as far as the user may see.
     pub(super) fn has_field(&self, name: &str) -> bool {
+        !self.fields_named(name).is_empty()
+    }
+
+    /// The numbers of its tickets' custom fields of this name, as far as the user may see.
+    pub(super) fn fields_named(&self, name: &str) -> Vec<u64> {
         let fields = self.ticket_custom_fields.as_array().map(Vec::as_slice).unwrap_or_default();
-        fields.iter().any(|field| field["name"] == name)
+        let named = fields.iter().filter(|field| field["name"] == name);
+        named.filter_map(|field| read_id(&field["id"])).map(|id| id.0).collect()
+    }
+}
+
+/// What is read of a custom field.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct CustomField {
+    #[serde(default)]
+    r#type: Value,
+    #[serde(default)]
+    pattern: Value,
+}
+
+impl CustomField {
+    /// Why RT would drop a key that is written on it; `None` if it would not.
+    pub(super) fn flaw(&self) -> Option<Flaw> {
+        if self.r#type.as_str().is_some_and(|kind| kind != "Freeform") {
+            return Some(Flaw::FieldType);
+        }
+        self.pattern.as_str().is_some_and(|pattern| !pattern.is_empty()).then_some(Flaw::FieldPattern)
     }
 }

@@ -127,7 +127,7 @@ fn every_variable_of_rt_is_read() {
     assert_eq!(text(&rtir.proxy.unwrap()), "http://u:p@proxy.example:3128");
     assert_eq!((rtir.timeout, rtir.session_max_age), (Duration::from_secs(25), Duration::from_hours(1)));
     assert_eq!((rtir.concurrency, rtir.keep_alive), (4, true));
-    let Rules { rt_queue, fallback_requestor, namespace } = rules;
+    let Rules { rt_queue, fallback_requestor, namespace, .. } = rules;
     assert_eq!(rt_queue.as_str(), "Test Reports");
     assert_eq!(fallback_requestor.unwrap().as_str(), "csirt@xn--quipe-9ra.example");
     assert_eq!(namespace.as_deref(), Some("test-1.a_B"));

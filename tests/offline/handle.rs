@@ -166,6 +166,14 @@ impl Clock {
         }
     }
 
+    /// Lets minutes pass.
+    pub async fn pass(&self, minutes: usize) {
+        for _ in 0..minutes {
+            let start = Instant::now();
+            self.until("a minute", || (start.elapsed() >= Duration::from_mins(1)).then_some(())).await;
+        }
+    }
+
     pub async fn fate(&self, handled: JoinHandle<Fate>) -> Fate {
         self.until("a fate", || handled.is_finished().then_some(())).await;
         handled.await.unwrap()
@@ -260,7 +268,7 @@ async fn a_ticket_of_another_platform_is_found_with_a_warning() {
 
 #[tokio::test]
 async fn what_rt_refuses_while_it_is_well_is_dead_lettered_with_its_words() {
-    for http_status in [400, 406, 409, 413, 415, 422] {
+    for http_status in [406, 409, 413, 415, 422] {
         let scene = Scene::new(&[]);
         scene.rt.play(Op::Create, answer(http_status));
         let letter = dead_letter(scene.handle(&alerts::ssl("alert-1")).await);
@@ -268,7 +276,7 @@ async fn what_rt_refuses_while_it_is_well_is_dead_lettered_with_its_words() {
         let answer = letter.answer.expect("RT's words");
         assert_eq!((answer.http_status, answer.message.as_str()), (http_status, "as scripted"));
         assert_eq!((letter.attempts, letter.history.len()), (1, 1));
-        assert!(scene.rt.ops().ends_with(&[Op::Create, Op::Rt, Op::Queue]), "a look at RT decides");
+        assert!(scene.rt.ops().ends_with(&[Op::Rt, Op::Queue]), "a probe of RT decides");
         assert_eq!(scene.rt.tickets().len(), 0);
     }
 }

@@ -7,14 +7,19 @@ use proptest::prelude::*;
 use rtir_relay::alert::Alert;
 use rtir_relay::mapping::Rules;
 use rtir_relay::retry::Policy;
-use rtir_relay::ticket::{AlertKey, EmailAddress, RtQueueName, Subject};
+use rtir_relay::ticket::{AlertKey, EmailAddress, RtAddresses, RtQueueName, Subject};
 use serde_json::{Value, json};
 
 use crate::support::alerts;
 
 fn rules() -> Rules {
     let fallback_requestor = EmailAddress::parse("csirt@team.example").ok();
-    Rules { rt_queue: RtQueueName::parse("Incident Reports").unwrap(), fallback_requestor, namespace: None }
+    Rules {
+        rt_queue: RtQueueName::parse("Incident Reports").unwrap(),
+        fallback_requestor,
+        namespace: None,
+        rt_addresses: RtAddresses::default(),
+    }
 }
 
 /// Characters that make trouble, more often than chance has it.

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rtir_relay::metrics::Metrics;
-use rtir_relay::outcome::Class;
-use rtir_relay::rtir::{BuildError, Client, Error, Flaw, Found, Kept, Operation};
+use rtir_relay::outcome::{Class, Trouble};
+use rtir_relay::rtir::{BuildError, Client, Error, Flaw, Found, Kept, Operation, QueueFlaw, Way};
 use rtir_relay::ticket::{AlertKey, EmailAddress, NewTicket, RtQueueName, Subject, TicketId};
 use serde_json::{Value, json};
 
 use crate::secrets::Captured;
 use crate::support::eventually::{DEADLINE, eventually};
-use crate::support::fake_rt::{Answer, FakeRt, Fault, INVESTIGATIONS, Op, PASSWORD, Request, SetUp, TOKEN, USER};
+use crate::support::fake_rt::{
+    Answer, FakeRt, Fault, INVESTIGATIONS, Op, PASSWORD, Request, SetUp, TOKEN, USER, Unsafe, WEB_URL,
+};
 use crate::support::front::{Authority, LATER};
 
 /// Settings with a token instead of a password.
@@ -47,8 +49,12 @@ fn found(ticket: u64) -> Found {
     Found { ticket: TicketId(ticket), subject: "SSL problem: https://www.water.example".to_owned() }
 }
 
-fn kept(ticket: u64, merged: bool) -> Kept {
-    Kept { ticket: TicketId(ticket), merged }
+fn kept(ticket: u64, merged: bool) -> (TicketId, bool) {
+    (TicketId(ticket), merged)
+}
+
+fn end(kept: Kept) -> (TicketId, bool) {
+    (kept.ticket, kept.merged)
 }
 
 fn answer(http_status: u16) -> Fault {
@@ -198,17 +204,17 @@ async fn answers_of_a_real_rt_are_understood() {
 
     play(Op::Rt, "version");
     play(Op::Queue, "queue");
-    client.look().await.unwrap();
+    client.probe().await.unwrap();
     play(Op::Queue, "queue-without-create");
-    assert_eq!(client.look().await.unwrap_err().class(), Class::SetUp);
+    assert_eq!(client.probe().await.unwrap_err().class(), Class::SetUp);
     play(Op::Queue, "queue-unseen");
-    assert_eq!(client.look().await.unwrap_err().class(), Class::SetUp);
+    assert_eq!(client.probe().await.unwrap_err().class(), Class::SetUp);
 
     play(Op::Create, "created");
     assert_eq!(client.create(&new_ticket("x")).await.unwrap(), TicketId(1));
     play(Op::Create, "create-refused");
     let refused = client.create(&new_ticket("x")).await.unwrap_err();
-    assert_eq!(refused.class(), Class::SetUp);
+    assert_eq!(refused.class(), Class::Doubtful);
     assert!(refused.to_string().contains("403 No permission to create tickets in the queue"), "{refused}");
 
     let first = |ticket, subject: &str| Some(Found { ticket: TicketId(ticket), subject: subject.to_owned() });
@@ -224,10 +230,10 @@ async fn answers_of_a_real_rt_are_understood() {
     assert_eq!(client.find(&key("moved-1")).await.unwrap(), first(6, "S"));
 
     play(Op::Find, "found");
-    assert_eq!(client.verify(TicketId(1), &key("x")).await.unwrap(), kept(1, false));
+    assert_eq!(client.verify(TicketId(1), &key("x")).await.map(end).unwrap(), kept(1, false));
     play(Op::Find, "found-nothing");
     play(Op::Read, "ticket-merged");
-    assert_eq!(client.verify(TicketId(2), &key("merge-1")).await.unwrap(), kept(3, true));
+    assert_eq!(client.verify(TicketId(2), &key("merge-1")).await.map(end).unwrap(), kept(3, true));
     let mut flaws = Vec::new();
     for (read, rt_queue) in [("ticket", "queue"), ("ticket-moved", "queue-without-field"), ("ticket-unseen", "queue")] {
         play(Op::Find, "found-nothing");
@@ -247,7 +253,7 @@ async fn answers_of_a_real_rt_are_understood() {
 async fn look_asks_for_rt_and_its_queue() {
     let rt = FakeRt::start();
     let client = client_for(&rt, &[]);
-    client.look().await.unwrap();
+    client.probe().await.unwrap();
     assert_eq!(rt.asked(Op::Queue)[0].target, "/REST/2.0/queue/Incident%20Reports");
     let faults: [(Change, &str); 3] = [
         (|set_up| set_up.create_ticket = false, "takes no ticket of the service user"),
@@ -256,7 +262,7 @@ async fn look_asks_for_rt_and_its_queue() {
     ];
     for (change, says) in faults {
         rt.set_up(change);
-        let error = client.look().await.unwrap_err();
+        let error = client.probe().await.unwrap_err();
         assert_eq!(error.class(), Class::SetUp);
         assert!(error.to_string().contains(says), "{error}");
     }
@@ -265,11 +271,11 @@ async fn look_asks_for_rt_and_its_queue() {
 #[tokio::test]
 async fn an_rt_below_a_path_is_asked_there() {
     let rt = FakeRt::start();
-    let client = client_for(&rt, &[("RTIR_URL", &format!("{}/support/rt", rt.url())), ("RTIR_QUEUE", "A/B?C")]);
-    client.look().await.unwrap_err();
+    let client = client_for(&rt, &[("RTIR_URL", &format!("{}/support/rt", rt.url())), ("RTIR_QUEUE", "A B?C")]);
+    client.probe().await.unwrap_err();
     assert_eq!(rt.asked(Op::LogIn)[0].target, "/support/rt/NoAuth/Login.html");
     assert_eq!(rt.asked(Op::Rt)[0].target, "/support/rt/REST/2.0/rt");
-    assert_eq!(rt.asked(Op::Queue)[0].target, "/support/rt/REST/2.0/queue/A%2FB%3FC");
+    assert_eq!(rt.asked(Op::Queue)[0].target, "/support/rt/REST/2.0/queue/A%20B%3FC");
 }
 
 #[tokio::test]
@@ -353,7 +359,7 @@ async fn a_moved_ticket_is_found_and_never_merged() {
     rt.edit(moved, |ticket| ticket.rt_queue = INVESTIGATIONS);
     assert_eq!(client.find(&key("alert-1")).await.unwrap(), Some(found(moved)));
     let ours = rt.add(Some("alert-1"));
-    assert_eq!(client.verify(TicketId(ours), &key("alert-1")).await.unwrap(), kept(ours, false));
+    assert_eq!(client.verify(TicketId(ours), &key("alert-1")).await.map(end).unwrap(), kept(ours, false));
     assert_eq!(client.find(&key("alert-1")).await.unwrap(), Some(found(ours)), "the one that shows its key");
     assert_eq!(rt.count(Op::Update), 0);
 }
@@ -386,7 +392,7 @@ async fn each_flaw_of_the_set_up_is_named() {
             (set_up.show_ticket, set_up.field_applied, set_up.see_custom_field) = (true, true, true);
             (set_up.modify_custom_field, set_up.search) = (true, true);
         });
-        assert_eq!(client.mend(TicketId(1), &key("alert-1")).await.unwrap(), kept(1, false));
+        assert_eq!(client.mend(TicketId(1), &key("alert-1")).await.map(end).unwrap(), kept(1, false));
         assert_eq!(rt.tickets()[0].key.as_deref(), Some("alert-1"));
     }
 }
@@ -397,7 +403,7 @@ async fn what_is_merged_before_it_is_mended_is_left_alone() {
     let (ours, analysts) = (rt.add(None), rt.add(Some("another")));
     rt.edit(ours, |ticket| ticket.effective_id = analysts);
     let kept_one = client_for(&rt, &[]).mend(TicketId(ours), &key("alert-1")).await.unwrap();
-    assert_eq!(kept_one, kept(analysts, true));
+    assert_eq!(end(kept_one), kept(analysts, true));
     assert_eq!(rt.tickets()[1].key.as_deref(), Some("another"), "the analyst's ticket keeps its key");
 }
 
@@ -408,7 +414,7 @@ async fn a_ticket_that_somebody_merged_at_once_is_well() {
     let analysts = rt.add(None);
     let ours = client.create(&new_ticket("alert-1")).await.unwrap();
     rt.edit(ours.0, |ticket| ticket.effective_id = analysts);
-    assert_eq!(client.verify(ours, &key("alert-1")).await.unwrap(), kept(analysts, true));
+    assert_eq!(client.verify(ours, &key("alert-1")).await.map(end).unwrap(), kept(analysts, true));
 }
 
 #[tokio::test]
@@ -418,7 +424,7 @@ async fn verify_merges_all_doubles_into_the_lowest() {
     let other = rt.add(Some("ALERT-1"));
     let lowest = rt.add(Some("alert-1"));
     rt.add(Some("alert-1"));
-    assert_eq!(make(&client, "alert-1").await.unwrap(), kept(lowest, true));
+    assert_eq!(make(&client, "alert-1").await.map(end).unwrap(), kept(lowest, true));
     let merged: Vec<_> = rt.tickets().iter().map(|ticket| ticket.effective_id).collect();
     assert_eq!(merged, [other, lowest, lowest, lowest]);
 
@@ -426,7 +432,7 @@ async fn verify_merges_all_doubles_into_the_lowest() {
     let client = client_for(&rt, &[]);
     let ours = client.create(&new_ticket("alert-1")).await.unwrap();
     rt.add(Some("alert-1"));
-    assert_eq!(client.verify(ours, &key("alert-1")).await.unwrap(), kept(ours.0, false), "ours is the lowest");
+    assert_eq!(client.verify(ours, &key("alert-1")).await.map(end).unwrap(), kept(ours.0, false), "ours is the lowest");
     assert_eq!(rt.unmerged().len(), 1);
 }
 
@@ -460,7 +466,7 @@ async fn a_merge_is_judged_by_what_came_of_it() {
         let lowest = rt.add(Some("alert-1"));
         rt.play(Op::Update, fault);
         let captured = Captured::start();
-        assert_eq!(make(&client, "alert-1").await.unwrap(), kept(lowest, true));
+        assert_eq!(make(&client, "alert-1").await.map(end).unwrap(), kept(lowest, true));
         assert_eq!(rt.unmerged().len(), 1);
         assert!(!captured.text().contains("could not be merged"), "{}", captured.text());
     }
@@ -490,16 +496,18 @@ async fn one_login_serves_any_number_of_requests() {
         let id = format!("alert-{number}");
         assert_eq!(client.find(&key(&id)).await.unwrap(), None);
         make(&client, &id).await.unwrap();
-        client.look().await.unwrap();
+        client.probe().await.unwrap();
     }
-    assert_eq!((rt.count(Op::LogIn), rt.sessions()), (1, 1));
+    assert_eq!((rt.count(Op::LogIn), rt.count(Op::Queues), rt.sessions()), (1, 1, 1));
     let login = &rt.asked(Op::LogIn)[0];
     assert_eq!([login.form("user"), login.form("pass"), login.form("next")], [USER, PASSWORD, "1"]);
-    for request in rt.requests() {
-        assert!(request.header("authorization").is_none(), "{request:?}");
+    for (op, request) in rt.ops().into_iter().zip(rt.requests()) {
+        // Once, what RT says of itself is asked for with the password.
+        assert_eq!(request.header("authorization").is_some(), op == Op::Queues, "{request:?}");
         // The scripted RT marks its cookie `Secure`, and is reached over plain HTTP.
-        let is_login = request.path == "/NoAuth/Login.html";
-        assert_eq!(request.header("cookie").is_none(), is_login, "{request:?}");
+        let by_session = !matches!(op, Op::Queues | Op::LogIn);
+        assert_eq!(request.header("cookie").is_some(), by_session, "{request:?}");
+        assert_eq!(request.header("origin"), by_session.then_some(WEB_URL), "{request:?}");
         assert!(!request.header("user-agent").unwrap().contains("Mozilla"));
     }
     client.log_out().await;
@@ -512,8 +520,8 @@ async fn each_worker_has_a_session_of_its_own() {
     let rt = FakeRt::start();
     let one = client_for(&rt, &[]);
     let two = one.another();
-    one.look().await.unwrap();
-    two.look().await.unwrap();
+    one.probe().await.unwrap();
+    two.probe().await.unwrap();
     assert_eq!(rt.sessions(), 2);
 }
 
@@ -536,7 +544,7 @@ async fn an_old_session_is_logged_out_and_renewed() {
 async fn a_forgotten_session_costs_one_login_and_one_repeat() {
     let rt = FakeRt::start();
     let client = client_for(&rt, &[]);
-    client.look().await.unwrap();
+    client.probe().await.unwrap();
     for round in 1..=3 {
         rt.forget_sessions();
         client.create(&new_ticket("alert-1")).await.unwrap();
@@ -563,7 +571,8 @@ async fn a_wrong_password_is_told_from_all_else() {
     let error = client.find(&key("alert-1")).await.unwrap_err();
     assert!(matches!(error, Error::Credentials(Operation::LogIn)), "{error:?}");
     assert_eq!(error.class(), Class::SetUp);
-    assert_eq!(rt.ops(), [Op::LogIn, Op::Rt, Op::Rt], "the cookie is tried, then the password");
+    let ops = [Op::Queues, Op::LogIn, Op::Fields, Op::LogOut];
+    assert_eq!(rt.ops(), ops, "the password is tried, then a session");
     assert_one_pass_each(&rt);
 }
 
@@ -575,7 +584,7 @@ async fn without_a_login_page_the_password_goes_with_each_request_and_one_warnin
     let one = client_for(&rt, &[]);
     let two = one.another();
     for client in [&one, &two] {
-        client.look().await.unwrap();
+        client.probe().await.unwrap();
         make(client, "alert-1").await.unwrap();
         client.log_out().await;
     }
@@ -590,17 +599,118 @@ async fn a_login_whose_cookie_does_not_hold_falls_back_to_the_password() {
     let rt = FakeRt::start();
     rt.keep(Op::LogIn, Fault::Instead(recorded("log-in")));
     let client = client_for(&rt, &[]);
-    client.look().await.unwrap();
-    client.look().await.unwrap();
+    client.probe().await.unwrap();
+    client.probe().await.unwrap();
     assert_eq!(rt.count(Op::LogIn), 1);
     assert_one_pass_each(&rt);
+}
+
+/// That `client` makes tickets with the password in each request, after one warning that says `why`.
+async fn assert_by_password(rt: &FakeRt, client: &Client, why: &str) {
+    let captured = Captured::start();
+    for number in 0..3 {
+        make(client, &format!("alert-{number}")).await.unwrap();
+    }
+    let log = captured.text();
+    assert_eq!(log.matches("no session").count(), 1, "{log}");
+    assert!(log.contains(why), "no {why:?} in {log}");
+    let creates = rt.asked(Op::Create);
+    assert_eq!((creates.len(), rt.tickets().len(), rt.count(Op::LogIn)), (3, 3, 1), "{why}");
+    assert!(creates.iter().all(|create| create.header("authorization").is_some()));
+    let Way::Password(because) = client.version().await.unwrap().1 else { panic!("no password") };
+    assert!(because.why.contains(why) && !because.fix.is_empty(), "{because:?}");
+    assert_one_pass_each(rt);
+}
+
+#[tokio::test]
+async fn where_rt_gives_no_session_that_works_the_password_goes_with_each_request() {
+    let cases: [(&str, fn(&FakeRt)); 4] = [
+        ("refuses a session's POST that names the origin http://127.0.0.1", |rt| {
+            rt.set_up(|set_up| set_up.unsafe_from = Unsafe::Nobody);
+        }),
+        ("answers 403 without a session", |rt| rt.set_up(|set_up| set_up.login_page = false)),
+        ("answers 503 without a session", |rt| rt.keep(Op::LogIn, answer(503))),
+        ("does not take the session that its login page gave (302)", |rt| {
+            rt.keep(Op::LogIn, Fault::Instead(recorded("log-in")));
+        }),
+    ];
+    for (why, change) in cases {
+        let rt = FakeRt::start();
+        change(&rt);
+        assert_by_password(&rt, &client_for(&rt, &[]), why).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_works_whoever_rt_takes_unsafe_requests_from() {
+    let set_ups: [Change; 3] = [
+        |set_up| set_up.unsafe_from = Unsafe::Anybody,
+        |set_up| set_up.login_from_itself = true,
+        // Its queues are not shown, so RTIR_URL is what its own address may be.
+        |set_up| (set_up.see_queue, set_up.unsafe_from) = (false, Unsafe::Anybody),
+    ];
+    for change in set_ups {
+        let rt = FakeRt::start();
+        rt.set_up(change);
+        let client = client_for(&rt, &[]);
+        make(&client, "alert-1").await.unwrap();
+        assert!(rt.asked(Op::Create)[0].header("cookie").is_some());
+    }
+}
+
+#[tokio::test]
+async fn an_rt_that_begins_to_refuse_a_session_is_asked_another_way_in_the_same_request() {
+    let rt = FakeRt::start();
+    rt.set_up(|set_up| set_up.unsafe_from = Unsafe::Anybody);
+    let client = client_for(&rt, &[]);
+    make(&client, "alert-1").await.unwrap();
+    rt.set_up(|set_up| set_up.unsafe_from = Unsafe::Nobody);
+    make(&client, "alert-2").await.expect("by the password");
+    assert_eq!((rt.count(Op::Create), rt.tickets().len()), (3, 2), "refused once, and done once");
+    assert_one_pass_each(&rt);
+}
+
+#[tokio::test]
+async fn a_missing_right_is_told_from_a_session_that_rt_refuses() {
+    let rt = FakeRt::start();
+    let client = client_for(&rt, &[]);
+    make(&client, "alert-1").await.unwrap();
+    rt.set_up(|set_up| set_up.create_ticket = false);
+    let error = client.create(&new_ticket("alert-2")).await.unwrap_err();
+    assert_eq!((error.class(), error.diagnosis().trouble), (Class::Doubtful, Some(Trouble::MissingPermission)));
+    assert_eq!((rt.count(Op::LogIn), rt.count(Op::Create)), (1, 2), "the session goes on");
+}
+
+#[tokio::test]
+async fn a_queue_with_a_slash_in_its_name_goes_by_its_number() {
+    let rt = FakeRt::start();
+    client_for(&rt, &[("RTIR_QUEUE", "csirt/REPORTS")]).probe().await.unwrap();
+    assert_eq!(rt.asked(Op::Queue)[0].target, "/REST/2.0/queue/5");
+    let error = client_for(&rt, &[("RTIR_QUEUE", "CSIRT/Unknown")]).probe().await.unwrap_err();
+    assert!(matches!(error, Error::RtQueue { flaw: QueueFlaw::NotVisible, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_rt_stored_of_the_requestors_is_told_as_far_as_it_is_shown() {
+    let rt = FakeRt::start();
+    let client = client_for(&rt, &[]);
+    let requestors = ["ada@water.example", "dropped@water.example"].map(|text| EmailAddress::parse(text).unwrap());
+    let ticket = NewTicket { requestors: requestors.to_vec(), ..new_ticket("alert-1") };
+    let id = client.create(&ticket).await.unwrap();
+    let kept = client.verify(id, &ticket.key).await.unwrap();
+    assert_eq!(kept.requestors.as_deref(), Some(&["ada@water.example".to_owned()][..]));
+    rt.set_up(|set_up| set_up.see_addresses = false);
+    assert_eq!(client.verify(id, &ticket.key).await.unwrap().requestors, None, "not shown is not missing");
 }
 
 #[tokio::test]
 async fn a_fault_while_logging_in_is_no_wrong_password() {
     let faults = [answer(500), answer(503), Fault::CutBefore, Fault::Bytes(b"\x00\x01\x02\r\n\r\n"), Fault::Endless];
     for fault in faults {
-        for op in [Op::LogIn, Op::Rt] {
+        for op in [Op::Queues, Op::LogIn, Op::Fields] {
+            if op == Op::LogIn && matches!(fault, Fault::Instead(_)) {
+                continue; // goes on with the password in each request
+            }
             let rt = FakeRt::start();
             let client = client_for(&rt, &[]);
             rt.keep(op, fault.clone());
@@ -619,16 +729,16 @@ async fn a_password_file_is_read_again_on_each_login() {
     std::fs::write(&file, format!("{PASSWORD}\n")).unwrap();
     let rt = FakeRt::start();
     let client = client_for(&rt, &[("RTIR_PASSWORD", ""), ("RTIR_PASSWORD_FILE", file.to_str().unwrap())]);
-    client.look().await.unwrap();
+    client.probe().await.unwrap();
     rt.change_password("another");
-    client.look().await.expect("RT honours a session after the password was changed");
+    client.probe().await.expect("RT honours a session after the password was changed");
     rt.forget_sessions();
-    assert_eq!(client.look().await.unwrap_err().class(), Class::SetUp);
+    assert_eq!(client.probe().await.unwrap_err().class(), Class::SetUp);
     std::fs::write(&file, "another\n").unwrap();
-    client.look().await.unwrap();
+    client.probe().await.unwrap();
     std::fs::remove_file(&file).unwrap();
     rt.forget_sessions();
-    let error = client.look().await.unwrap_err();
+    let error = client.probe().await.unwrap_err();
     assert!(matches!(error, Error::Secret(_)), "{error:?}");
     assert_eq!(error.class(), Class::Sink);
 }
@@ -637,7 +747,7 @@ async fn a_password_file_is_read_again_on_each_login() {
 async fn a_token_goes_with_each_request_and_needs_no_login() {
     let rt = FakeRt::start();
     let client = client_for(&rt, &BY_TOKEN);
-    client.look().await.unwrap();
+    client.probe().await.unwrap();
     make(&client, "alert-1").await.unwrap();
     client.log_out().await;
     assert_eq!((rt.count(Op::LogIn), rt.count(Op::LogOut)), (0, 0));
@@ -653,11 +763,11 @@ async fn a_token_file_is_read_again_when_rt_refuses_it() {
     let rt = FakeRt::start();
     let settings = [("RTIR_USERNAME", ""), ("RTIR_PASSWORD", ""), ("RTIR_TOKEN_FILE", file.to_str().unwrap())];
     let client = client_for(&rt, &settings);
-    let error = client.look().await.unwrap_err();
+    let error = client.probe().await.unwrap_err();
     assert!(matches!(error, Error::Credentials(_)), "{error:?}");
-    assert_eq!(rt.count(Op::Rt), 2);
+    assert_eq!(rt.ops(), [Op::Queues]);
     std::fs::write(&file, TOKEN).unwrap();
-    client.look().await.unwrap();
+    client.probe().await.unwrap();
     std::fs::remove_file(&file).unwrap();
 }
 
@@ -667,15 +777,15 @@ async fn a_token_file_is_read_again_when_rt_refuses_it() {
 async fn connections_are_closed_unless_told_otherwise() {
     let rt = FakeRt::start();
     let client = client_for(&rt, &[]);
-    client.look().await.unwrap();
-    client.look().await.unwrap();
+    client.probe().await.unwrap();
+    client.probe().await.unwrap();
     assert_eq!(rt.connections(), rt.requests().len());
     assert!(rt.requests().iter().all(|request| request.header("connection") == Some("close")));
 
     let rt = FakeRt::start();
     let client = client_for(&rt, &[("RTIR_KEEP_ALIVE", "true")]);
-    client.look().await.unwrap();
-    client.look().await.unwrap();
+    client.probe().await.unwrap();
+    client.probe().await.unwrap();
     assert_eq!(rt.connections(), 1);
 }
 
@@ -781,7 +891,7 @@ async fn an_authority_of_ones_own_is_trusted_when_named_and_only_then() {
     let authority = Authority::new("rt-client");
     let file = &authority.file;
     let rt = FakeRt::start_with_tls(authority.certificate("localhost", LATER));
-    client_for(&rt, &[("RTIR_CA_FILE", file.to_str().unwrap())]).look().await.unwrap();
+    client_for(&rt, &[("RTIR_CA_FILE", file.to_str().unwrap())]).probe().await.unwrap();
 
     let others = rt.requests().len();
     let error = client_for(&rt, &[]).create(&new_ticket("alert-1")).await.unwrap_err();
@@ -791,7 +901,7 @@ async fn an_authority_of_ones_own_is_trusted_when_named_and_only_then() {
 
     let by_address = format!("https://127.0.0.1:{}", rt.port());
     let settings = [("RTIR_CA_FILE", file.to_str().unwrap()), ("RTIR_URL", &by_address)];
-    assert!(client_for(&rt, &settings).look().await.is_err(), "the certificate is made out to localhost");
+    assert!(client_for(&rt, &settings).probe().await.is_err(), "the certificate is made out to localhost");
 
     std::fs::write(file, "no certificate").unwrap();
     let settings = rt.config(&[("RTIR_CA_FILE", file.to_str().unwrap())]).rtir;
@@ -805,7 +915,7 @@ async fn requests_go_through_the_proxy_that_is_set() {
     let rt = FakeRt::start();
     let proxy = format!("http://relay:pr0xypassw0rd@127.0.0.1:{}", rt.port());
     let client = client_for(&rt, &[("RTIR_URL", "http://rt.invalid/base"), ("RTIR_PROXY", &proxy)]);
-    client.look().await.unwrap();
+    client.probe().await.unwrap();
     let through: BTreeSet<_> = rt.requests().iter().map(|request: &Request| request.target.clone()).collect();
     assert!(through.contains("http://rt.invalid/base/REST/2.0/rt"), "{through:?}");
     assert!(rt.requests().iter().all(|request| request.header("proxy-authorization").is_some()));
@@ -819,8 +929,9 @@ fn class_of_create(http_status: u16) -> Option<Class> {
         201 => None,
         // An answer that is none of RT's, or one that was lost on the way.
         200..=299 | 502 | 504 => Some(Class::Unknown),
-        400 | 406 | 409 | 413 | 415 | 422 => Some(Class::Refused),
-        401 | 403 => Some(Class::SetUp),
+        406 | 409 | 413 | 415 | 422 => Some(Class::Refused),
+        400 | 403 => Some(Class::Doubtful),
+        401 => Some(Class::SetUp),
         _ => Some(Class::Sink),
     }
 }
@@ -864,21 +975,38 @@ async fn no_status_of_a_find_is_the_alerts_fault() {
 }
 
 #[tokio::test]
-async fn the_words_of_a_400_count() {
+async fn the_words_of_a_refusal_decide_nothing_but_whose_they_are_does() {
     let rt = FakeRt::start();
     let client = client_for(&rt, &BY_TOKEN);
     let words = [
-        ("Ticket could not be created due to an internal error", Class::Sink),
-        ("Status 'new' isn't a valid status for tickets in this queue.", Class::SetUp),
-        ("New tickets can not have status 'new' in this queue.", Class::SetUp),
-        ("Could not create ticket. Queue not set", Class::Refused),
-        ("JSON parse error: malformed UTF-8 character", Class::Refused),
+        "Ticket could not be created due to an internal error",
+        "Le ticket n'a pas pu être créé à cause d'une erreur interne",
+        "Status 'new' isn't a valid status for tickets in this queue.",
+        "New tickets can not have status 'new' in this queue.",
+        "Could not create ticket. Queue not set",
+        "JSON parse error: malformed UTF-8 character",
+        "No permission to create tickets in the queue 'Incident Reports'",
+        "",
     ];
-    for (message, expected) in words {
-        rt.play(Op::Create, Fault::Instead(Answer::message(400, message)));
-        let error = client.create(&new_ticket("alert-1")).await.unwrap_err();
-        assert_eq!(error.class(), expected, "{message}");
-        assert_eq!(error.answer().unwrap().message, message);
+    for http_status in [400, 403] {
+        for message in words {
+            rt.play(Op::Create, Fault::Instead(Answer::message(http_status, message)));
+            let error = client.create(&new_ticket("alert-1")).await.unwrap_err();
+            assert_eq!(error.class(), Class::Doubtful, "{message}");
+            assert_eq!(error.answer().unwrap().message, message);
+        }
+        // Who stands in front of RT says it in a way of their own.
+        let others =
+            ["<html>Forbidden</html>", "", "{}", "[]", r#"{"error":"blocked"}"#, r#"{"message":7}"#, "Forbidden"];
+        for body in others {
+            let answer = Answer { http_status, headers: Vec::new(), body: body.into() };
+            rt.play(Op::Create, Fault::Instead(answer));
+            let error = client.create(&new_ticket("alert-1")).await.unwrap_err();
+            assert_eq!(error.class(), Class::Sink, "{body}");
+            if http_status == 403 {
+                assert_eq!(error.diagnosis().trouble, Some(Trouble::ProxyOrFirewall), "{body}");
+            }
+        }
     }
 }
 
@@ -902,7 +1030,7 @@ async fn an_answer_of_another_site_is_no_answer_of_rt() {
         assert!(matches!(found, Err(Error::Answer { .. })), "{body}: {found:?}");
     }
     rt.play(Op::Rt, Fault::Instead(Answer::html(200, bodies[0])));
-    assert_eq!(client.look().await.unwrap_err().class(), Class::Sink);
+    assert_eq!(client.probe().await.unwrap_err().class(), Class::Sink);
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ async fn every_step(client: &Client) -> Vec<String> {
     };
     let errors = [
         client.log_in().await.err(),
-        client.look().await.err(),
+        client.probe().await.err(),
         client.find(&key).await.err(),
         client.create(&ticket).await.err(),
         client.verify(TicketId(1), &key).await.err(),

@@ -23,11 +23,10 @@ enum Promise {
 use Promise::{Found, Held, RejectedByRt};
 
 /// Each status that RT may answer a create with, having made no ticket.
-const OF_A_CREATE: [(RangeInclusive<u16>, Promise); 15] = [
+const OF_A_CREATE: [(RangeInclusive<u16>, Promise); 14] = [
     (200..=299, Held),
     (300..=399, Held),
-    (400..=400, RejectedByRt),
-    (401..=405, Held),
+    (400..=405, Held),
     (406..=406, RejectedByRt),
     (407..=408, Held),
     (409..=409, RejectedByRt),
@@ -189,12 +188,31 @@ async fn no_answer_to_a_search_is_the_alerts_fault() {
     trial.assert_one_each();
 }
 
+/// RT's own words, in whatever language.
+fn in_rts_words(http_status: u16) -> Answer {
+    Answer::message(http_status, "Le ticket n'a pas pu être créé à cause d'une erreur interne")
+}
+
 #[tokio::test]
-async fn an_alert_that_rt_always_refuses_with_500_is_exhausted_alone() {
+async fn an_alert_that_rt_always_refuses_while_others_succeed_is_given_up_alone() {
+    let cases = [
+        (Answer::message(500, "as scripted"), Reason::Exhausted),
+        (in_rts_words(400), Reason::RejectedByRt),
+        (in_rts_words(403), Reason::RejectedByRt),
+        (Answer::html(400, "<h1>Bad Request</h1>"), Reason::Exhausted),
+        (Answer::html(403, "<h1>Blocked by the firewall</h1>"), Reason::Exhausted),
+    ];
+    for (answer, reason) in cases {
+        is_given_up_alone(answer, reason).await;
+    }
+}
+
+/// That an alert whose creates always meet `answer` ends with `reason`, and the others that come meanwhile as tickets.
+async fn is_given_up_alone(answer: Answer, reason: Reason) {
     let clock = Clock::stopped();
     let retry = [("RETRY_MAX_ATTEMPTS", "8"), ("RETRY_INITIAL", "1s"), ("RETRY_MAX", "10s")];
     let scene = Scene::new(&[&Clock::TIMEOUT[..], &retry].concat());
-    scene.rt.keep_for(Op::Create, "poison", Fault::Instead(Answer::message(500, "as scripted")));
+    scene.rt.keep_for(Op::Create, "poison", Fault::Instead(answer.clone()));
     let poison = scene.start(&alerts::ssl("poison"));
     let mut others = Vec::new();
     while !poison.is_finished() {
@@ -203,6 +221,35 @@ async fn an_alert_that_rt_always_refuses_with_500_is_exhausted_alone() {
         scene.handle_on(&clock, &others[others.len() - 1]).await;
     }
     let letter = dead_letter(clock.fate(poison).await);
-    assert_eq!((letter.reason, letter.attempts, letter.history.len()), (Reason::Exhausted, 8, 8));
+    assert_eq!((letter.reason, letter.attempts, letter.history.len()), (reason, 8, 8), "{answer:?}");
     scene.assert_one_each(&others.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn an_alert_alone_that_rt_refuses_for_long_waits() {
+    wait_while_none_succeeds(in_rts_words(400), 1).await;
+    wait_while_none_succeeds(in_rts_words(403), 1).await;
+}
+
+#[tokio::test]
+async fn all_alerts_wait_while_rt_refuses_them_all() {
+    wait_while_none_succeeds(in_rts_words(403), 5).await;
+    wait_while_none_succeeds(Answer::html(403, "<h1>Blocked by the firewall</h1>"), 5).await;
+}
+
+/// That `count` alerts wait as long as every create meets `answer`, and then become tickets.
+async fn wait_while_none_succeeds(answer: Answer, count: usize) {
+    let clock = Clock::stopped();
+    let scene = Scene::new(&[&Clock::TIMEOUT[..], &[("PAUSE_AFTER", "1m")]].concat());
+    scene.rt.keep(Op::Create, Fault::Instead(answer.clone()));
+    let ids: Vec<_> = (0..count).map(|number| format!("alert-{number}")).collect();
+    let handled: Vec<_> = ids.iter().map(|id| scene.start(&alerts::ssl(id))).collect();
+    clock.pass(10).await;
+    assert!(handled.iter().all(|handled| !handled.is_finished()), "{count} {answer:?}");
+    assert!(scene.rt.count(Op::Create) > 8, "more often than an alert is tried while others succeed");
+    scene.rt.well();
+    for handled in handled {
+        done(&clock.fate(handled).await);
+    }
+    scene.assert_one_each(&ids.iter().map(String::as_str).collect::<Vec<_>>());
 }

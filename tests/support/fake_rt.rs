@@ -16,7 +16,7 @@ use tokio_rustls::rustls::ServerConfig;
 use super::http;
 pub use super::http::{Answer, Request};
 #[allow(unused_imports, reason = "each test binary uses its part")]
-pub use rt::{INCIDENT_REPORTS, INVESTIGATIONS, PASSWORD, SESSION, SetUp, TOKEN, Ticket, USER};
+pub use rt::{INCIDENT_REPORTS, INVESTIGATIONS, PASSWORD, SESSION, SetUp, TOKEN, Ticket, USER, Unsafe, WEB_URL};
 use rt::{Rt, work};
 
 /// What a request asks for.
@@ -25,6 +25,7 @@ pub enum Op {
     LogIn,
     LogOut,
     Rt,
+    Queues,
     Queue,
     Fields,
     Create,
@@ -306,6 +307,7 @@ impl Op {
             ("POST", _) if request.path == "/NoAuth/Login.html" => Self::LogIn,
             ("GET", _) if request.path == "/NoAuth/Logout.html" => Self::LogOut,
             ("GET", ("rt", "")) => Self::Rt,
+            ("GET", ("queues", "all")) => Self::Queues,
             ("GET", ("queue", _)) => Self::Queue,
             ("POST", ("customfields", "")) => Self::Fields,
             ("POST", ("ticket", "")) => Self::Create,

@@ -10,7 +10,7 @@ use rtir_relay::mapping::Rules;
 use rtir_relay::outcome::{Class, DeadLetter, Reason};
 use rtir_relay::relay::{NoTicket, prepare};
 use rtir_relay::rtir::{Answer, Error, Operation, create_ticket};
-use rtir_relay::ticket::{AlertKey, EmailAddress, NewTicket, RtQueueName, TicketId};
+use rtir_relay::ticket::{AlertKey, EmailAddress, NewTicket, RtAddresses, RtQueueName, TicketId};
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ const SECRET: &str = "s3cret";
 /// A message becomes a ticket that RT takes as it is, or a dead letter with its reason.
 pub fn alert(body: &[u8]) {
     let rt_queue = RtQueueName::parse("Incident Reports").unwrap();
-    let strict = Rules { rt_queue, fallback_requestor: None, namespace: None };
+    let strict = Rules { rt_queue, fallback_requestor: None, namespace: None, rt_addresses: RtAddresses::default() };
     let fallback_requestor = EmailAddress::parse("csirt@team.example").ok();
     let lenient = Rules { fallback_requestor, namespace: Some("test".to_owned()), ..strict.clone() };
     for (rules, content_type) in [(strict, None), (lenient, Some("application/cloudevents+json"))] {

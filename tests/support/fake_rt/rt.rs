@@ -15,6 +15,8 @@ pub const PASSWORD: &str = "pa55word-of-the-relay";
 pub const TOKEN: &str = "1-23-t0ken0ftherelay";
 /// The value of every session cookie begins so.
 pub const SESSION: &str = "5e5510";
+/// Its WebBaseURL, which is another than the address it listens on.
+pub const WEB_URL: &str = "http://rt.example";
 /// The RT queue that has the field.
 pub const INCIDENT_REPORTS: u64 = 3;
 /// An RT queue without it.
@@ -50,6 +52,23 @@ pub struct SetUp {
     pub login_page: bool,
     /// Searching finds tickets.
     pub search: bool,
+    /// Searches show the addresses of people.
+    pub see_addresses: bool,
+    /// From whom it takes an unsafe method of a session.
+    pub unsafe_from: Unsafe,
+    /// The login page takes a login only from itself: `$RestrictLoginReferrer`.
+    pub login_from_itself: bool,
+}
+
+/// From whom RT takes POST and PUT that carry a session's cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsafe {
+    /// From anybody, as before October 2026.
+    Anybody,
+    /// From who names its own `WebBaseURL` (CVE-2026-108277).
+    Itself,
+    /// From nobody, whatever is named.
+    Nobody,
 }
 
 /// A ticket as RT has it.
@@ -86,6 +105,9 @@ impl Default for Rt {
             new_is_a_status: true,
             login_page: true,
             search: true,
+            see_addresses: true,
+            unsafe_from: Unsafe::Itself,
+            login_from_itself: false,
         };
         Self {
             set_up,
@@ -111,7 +133,8 @@ pub(super) fn work(rt: &mut Rt, op: Op, request: &Request) -> Answer {
     let id = request.path.rsplit('/').next().unwrap_or_default();
     match op {
         Op::Rt => Answer::json(200, &json!({ "Version": "5.0.3+dfsg-3~deb12u6" })),
-        Op::Queue => rt.rt_queue(id),
+        Op::Queues => rt.rt_queues(request),
+        Op::Queue => rt.rt_queue(request.path.strip_prefix("/REST/2.0/queue/").unwrap_or_default()),
         Op::Fields => rt.fields(),
         Op::Create => rt.create(&request.json()),
         Op::Read => rt.read(id),
@@ -126,7 +149,11 @@ impl Rt {
         if !self.set_up.login_page {
             return Answer::html(403, "<html><h1>Forbidden</h1></html>");
         }
-        let good = request.form("user") == USER && request.form("pass") == self.password;
+        let referer = request.header("referer");
+        let from_itself = referer == Some(&format!("{WEB_URL}/NoAuth/Login.html"));
+        let good = request.form("user") == USER
+            && request.form("pass") == self.password
+            && (from_itself || !self.set_up.login_from_itself);
         let value = self.cookie(good);
         // Without `next` RT answers a wrong password like a right one.
         let answer = if good && !request.form("next").is_empty() {
@@ -157,13 +184,23 @@ impl Rt {
     /// RT takes a live cookie before all else, and asks people with a browser or a dead cookie to log in.
     fn authenticate(&mut self, request: &Request) -> Result<(), Answer> {
         let session = session_of(request);
-        if session.is_some_and(|session| self.sessions.contains(session)) {
+        let origin = request.header("origin").or(request.header("referer"));
+        let allowed = match self.set_up.unsafe_from {
+            _ if request.method == "GET" => true,
+            Unsafe::Anybody => true,
+            Unsafe::Itself => origin == Some(WEB_URL),
+            Unsafe::Nobody => false,
+        };
+        if allowed && session.is_some_and(|session| self.sessions.contains(session)) {
             return Ok(());
         }
         let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{USER}:{}", self.password)));
         let given = request.header("authorization");
         if given.is_some_and(|given| given == basic || given == format!("token {TOKEN}")) {
             return Ok(());
+        }
+        if session.is_some() && !allowed {
+            return Err(Answer::message(403, "Cross-site request forgery protection refused this request"));
         }
         let browser = request.header("user-agent").is_some_and(|agent| agent.contains("Mozilla"));
         Err(if session.is_some() || browser {
@@ -174,10 +211,28 @@ impl Rt {
         })
     }
 
+    fn rt_queues(&self, request: &Request) -> Answer {
+        let queue = |id: u64, name: &str, address: &str| {
+            json!({ "id": id.to_string(), "type": "queue", "_url": url("queue", id), "Name": name,
+                "CorrespondAddress": address, "CommentAddress": "" })
+        };
+        let queues = [
+            queue(INCIDENT_REPORTS, "Incident Reports", "reports@rt.example"),
+            queue(INVESTIGATIONS, "Investigations", ""),
+            queue(5, "CSIRT/Reports", ""),
+        ];
+        let items = if self.set_up.see_queue { &queues[..] } else { &[] };
+        let number = |name, default| request.parameter(name).and_then(|text| text.parse().ok()).unwrap_or(default);
+        Answer::json(200, &page(items, number("page", 1), number("per_page", 20).min(100)))
+    }
+
     fn rt_queue(&self, asked: &str) -> Answer {
         let (id, name) = match asked {
             "3" | "Incident Reports" => (INCIDENT_REPORTS, "Incident Reports"),
             "4" | "Investigations" => (INVESTIGATIONS, "Investigations"),
+            "5" => (5, "CSIRT/Reports"),
+            // RT looks for a queue of the name before the slash, and for something of it after it.
+            _ if asked.contains('/') => return Answer::message(404, "Not Found"),
             _ => return Answer::message(403, "Forbidden"),
         };
         if !self.set_up.see_queue {
@@ -332,12 +387,27 @@ impl Rt {
         Answer::json(200, &page(&items, number("page", 1), number("per_page", 20).min(100)))
     }
 
+    /// The people of a ticket; a user's `id` is its name, which may be another than the address.
+    fn requestors(&self, ticket: &Ticket) -> Vec<Value> {
+        let given = ticket.sent["Requestor"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let taken = given.iter().filter_map(Value::as_str).filter(|address| is_taken(address));
+        let show = |address: &str| {
+            let mut person = json!({ "id": address, "type": "user", "_url": url("user", address) });
+            if self.set_up.see_addresses {
+                person["EmailAddress"] = address.into();
+            }
+            person
+        };
+        taken.map(show).collect()
+    }
+
     fn item(&self, ticket: &Ticket, fields: &str) -> Value {
         let mut item = json!({ "id": ticket.id.to_string(), "type": "ticket", "_url": url("ticket", ticket.id) });
         for field in fields.split(',') {
             item[field] = match field {
                 "Subject" => ticket.subject.clone().into(),
                 "EffectiveId" => ticket.effective_id.to_string().into(),
+                "Requestor" => self.requestors(ticket).into(),
                 // Not an empty array, as when the ticket itself is read.
                 "CustomFields" if !self.shows_field(ticket.rt_queue) => "".into(),
                 "CustomFields" => self.shown_fields(ticket).into(),
@@ -348,6 +418,12 @@ impl Rt {
     }
 }
 
+/// Whether RT takes an address as a Requestor. It drops others, and makes the ticket without a word.
+fn is_taken(address: &str) -> bool {
+    let local = address.split('@').next().unwrap_or_default();
+    !local.split('.').any(str::is_empty) && !address.contains("dropped")
+}
+
 /// One page of a search. RT writes no whole number of pages where there is none, and leaves `total` away for some users.
 fn page(items: &[Value], page: usize, per_page: usize) -> Value {
     let shown: Vec<_> = items.iter().skip((page - 1) * per_page).take(per_page).collect();
@@ -356,7 +432,7 @@ fn page(items: &[Value], page: usize, per_page: usize) -> Value {
 }
 
 fn url(kind: &str, id: impl std::fmt::Display) -> String {
-    format!("http://rt.example/REST/2.0/{kind}/{id}")
+    format!("{WEB_URL}/REST/2.0/{kind}/{id}")
 }
 
 fn session_of(request: &Request) -> Option<&str> {

@@ -7,9 +7,13 @@ pub mod tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use hyper_util::client::proxy::matcher::Matcher;
+use percent_encoding::percent_decode_str;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::net::{TcpStream, lookup_host};
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::outcome::{Diagnosis, Trouble};
 
@@ -75,6 +79,34 @@ pub fn system_proxy(url: &Url) -> Option<(String, u16)> {
     let proxy = Matcher::from_system().intercept(&url.as_str().parse().ok()?)?;
     let uri = proxy.uri();
     Some((uri.host()?.to_owned(), uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 })))
+}
+
+/// What no output may show of the proxies that the environment names: their URLs' user and password, as written and as a
+/// request carries them.
+pub fn system_proxy_secrets() -> Vec<SecretString> {
+    let named =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let proxies = named.filter(|(name, _)| name.to_ascii_lowercase().ends_with("_proxy"));
+    proxies.flat_map(|(_, url)| proxy_secrets(&url)).collect()
+}
+
+/// The same of the proxy at `url`.
+pub fn proxy_secrets(url: &str) -> Vec<SecretString> {
+    // Such a variable may lack the scheme.
+    let url = Url::parse(url).ok().filter(Url::has_host).or_else(|| Url::parse(&format!("http://{url}")).ok());
+    let Some((url, password)) = url.as_ref().and_then(|url| Some((url, url.password()?))) else { return Vec::new() };
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let mut secrets = password_secrets(&decoded(url.username()), &decoded(password).into());
+    secrets.push(password.into());
+    secrets
+}
+
+/// A password in the forms in which a request carries it: plain, in a form, and in a Basic header.
+pub fn password_secrets(username: &str, password: &SecretString) -> Vec<SecretString> {
+    let plain = password.expose_secret();
+    let in_form: String = form_urlencoded::byte_serialize(plain.as_bytes()).collect();
+    let in_header = BASE64_STANDARD.encode(format!("{username}:{plain}"));
+    vec![plain.into(), in_form.into(), in_header.into()]
 }
 
 async fn resolve(host: &str, port: u16, settings: &Settings) -> Result<Vec<SocketAddr>, Diagnosis> {

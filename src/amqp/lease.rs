@@ -52,7 +52,7 @@ impl Lease {
     ///
     /// # Errors
     /// As for [`Lease::take`].
-    pub async fn wait(broker: &Broker, name: &str, every: Duration, taken: impl Fn()) -> Result<Self, Error> {
+    pub async fn wait(broker: &Broker, name: &str, every: Duration, mut taken: impl FnMut()) -> Result<Self, Error> {
         let connection = broker.connect("lease").await?;
         loop {
             if let Some(held) = Held::take(&connection, name).await? {

@@ -71,6 +71,15 @@ async fn reach_postbox(settings: &Trax, findings: &mut Findings<'_>) -> bool {
 /// Whether the postbox answers the token. That it takes a record, only a record proves.
 async fn knock(hand_over: &HandOver, findings: &mut Findings<'_>) {
     match hand_over.postbox().knock().await {
+        // One that takes POST alone may say so, and so does every other page that is not there.
+        Ok(404) => findings.add(
+            Step::TraxPostbox,
+            &Verdict::NotVerifiable(Diagnosis::other(
+                "whether there is a postbox at TRAX_URL",
+                "it answers a GET with HTTP 404",
+                "Check TRAX_URL; only `rtir-relay trax send` of a ticket proves it",
+            )),
+        ),
         Ok(http_status) => findings.well(
             Step::TraxPostbox,
             format!(

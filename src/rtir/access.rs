@@ -5,16 +5,17 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use reqwest::RequestBuilder;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::answer::Answer;
 use super::error::{Error, Operation};
 use super::http::{self, BuildError};
-use super::pass::{Pass, secrets_of_proxy};
+use super::pass::Pass;
 use super::site::KnownSite;
-use crate::config::Rtir;
+use crate::config::{Rtir, Secret};
 use crate::metrics::Metrics;
+use crate::reach::{proxy_secrets, system_proxy_secrets};
 
 /// What all workers share.
 pub(super) struct Access {
@@ -30,7 +31,10 @@ pub(super) struct Access {
 impl Access {
     pub(super) fn new(settings: Arc<Rtir>, metrics: Arc<Metrics>) -> Result<Self, BuildError> {
         let http = http::build(&settings)?;
-        let proxy_secrets = settings.proxy.as_ref().map(secrets_of_proxy).unwrap_or_default();
+        let proxy_secrets = match settings.proxy.as_ref().map(Secret::read) {
+            Some(url) => url.map(|url| proxy_secrets(url.expose_secret())).unwrap_or_default(),
+            None => system_proxy_secrets(),
+        };
         let site = KnownSite::default();
         let warned_of_no_session = AtomicBool::new(false);
         Ok(Self { http, settings, metrics, site, proxy_secrets, warned_of_no_session })

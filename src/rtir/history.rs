@@ -81,10 +81,7 @@ impl Client {
             answer => answer?,
         };
         let Attachment { content } = answer.json(operation, 200)?;
-        let base64: String = content.unwrap_or_default().split_ascii_whitespace().collect();
-        let bytes = BASE64_STANDARD.decode(base64);
-        let bytes = bytes.map_err(|_| Error::Answer { operation, what: "the message is not in base64".to_owned() })?;
-        Ok(FirstMessage::Text(String::from_utf8_lossy(&bytes).into_owned()))
+        Ok(FirstMessage::Text(decode(content.unwrap_or_default())))
     }
 
     /// What somebody did last to a ticket. That RT sent mail of it is nothing that happened to the ticket.
@@ -137,6 +134,14 @@ impl Client {
     }
 }
 
+/// The text of an attachment: RT 5 and later send it in base64, and RT 4.4's extension as it is. What happens to be base64 of
+/// no text is text.
+fn decode(content: String) -> String {
+    let base64: String = content.split_ascii_whitespace().collect();
+    let decoded = BASE64_STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.unwrap_or(content)
+}
+
 /// The part of a message that people read.
 fn text_of(parts: &[Part]) -> Option<&Part> {
     let is_text = |part: &&Part, kind: &str| {
@@ -144,4 +149,19 @@ fn text_of(parts: &[Part]) -> Option<&Part> {
     };
     let text = |kind| parts.iter().find(|part| is_text(part, kind));
     text("text/plain").or_else(|| text("text/html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_read_whether_or_not_it_comes_in_base64() {
+        for text in ["", "Hallo", "Test", "abcd", "Le certificat a expiré.\nhttps://www.water.example\n", "YWJj\n"] {
+            assert_eq!(decode(BASE64_STANDARD.encode(text) + "\n"), text, "RT 5 and later");
+        }
+        for text in ["Hallo", "Test", "abcd", "Le certificat a expiré.\nhttps://www.water.example\n"] {
+            assert_eq!(decode(text.to_owned()), text, "RT 4.4");
+        }
+    }
 }

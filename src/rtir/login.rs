@@ -11,10 +11,11 @@ use url::Url;
 use super::access::Access;
 use super::answer::Answer;
 use super::error::{Error, Operation};
-use super::pass::{Kind, NoSession, Pass, secrets_of};
+use super::pass::{Kind, NoSession, Pass};
 use super::site::Site;
 use super::wire;
 use crate::config::Credentials;
+use crate::reach::password_secrets;
 use crate::ticket::ALERT_ID_FIELD;
 
 impl Access {
@@ -83,7 +84,7 @@ impl Access {
         // Asked for where RT has $RestrictLoginReferrer.
         let referer = web_url.and_then(|url| url.join("NoAuth/Login.html").ok()).unwrap_or_else(|| page.clone());
         let request = self.http.post(page).header(REFERER, referer.as_str()).form(&form);
-        let answer = self.exchange(Operation::LogIn, request).await?.without(&secrets_of(username, password));
+        let answer = self.exchange(Operation::LogIn, request).await?.without(&password_secrets(username, password));
         let http_status = answer.http_status;
         let Some(cookie) = answer.cookies.filter(|_| http_status < 500) else {
             return Ok(Err(NoSession {

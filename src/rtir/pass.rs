@@ -2,15 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use percent_encoding::percent_decode_str;
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderValue, ORIGIN};
 use secrecy::{ExposeSecret, SecretString};
-use url::{Url, form_urlencoded};
 
-use crate::config::Secret;
+use crate::reach::password_secrets;
 
 /// What a request carries, and since when. Never two kinds at once: with a live cookie RT ignores a wrong password, and
 /// with a dead one it falls back to the password, slowly and silently.
@@ -97,28 +93,10 @@ impl Pass {
                 let values = pairs.clone().filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
                 pairs.chain(values).map(SecretString::from).collect()
             }
-            Kind::Password { username, password, .. } => secrets_of(username, password),
+            Kind::Password { username, password, .. } => password_secrets(username, password),
             Kind::Token(token) => vec![token.clone()],
         }
     }
-}
-
-/// A password in the forms in which a request carries it: in a form, and in a Basic header.
-pub(super) fn secrets_of(username: &str, password: &SecretString) -> Vec<SecretString> {
-    let plain = password.expose_secret();
-    let in_form: String = form_urlencoded::byte_serialize(plain.as_bytes()).collect();
-    let in_header = BASE64_STANDARD.encode(format!("{username}:{plain}"));
-    vec![plain.into(), in_form.into(), in_header.into()]
-}
-
-/// What of a proxy's URL no output may show.
-pub(super) fn secrets_of_proxy(proxy: &Secret) -> Vec<SecretString> {
-    let url = proxy.read().ok().and_then(|text| Url::parse(text.expose_secret()).ok());
-    let Some((url, password)) = url.as_ref().and_then(|url| Some((url, url.password()?))) else { return Vec::new() };
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let mut secrets = secrets_of(&decoded(url.username()), &decoded(password).into());
-    secrets.push(password.into());
-    secrets
 }
 
 /// A header value that `Debug` hides. A secret with characters that no header can carry goes as nothing, which RT

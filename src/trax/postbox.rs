@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::record::Record;
 use crate::config::Trax;
 use crate::outcome::{Diagnosis, Trouble};
-use crate::reach::{self, cause, http, tls};
+use crate::reach::{self, cause, http, system_proxy_secrets, tls};
 use crate::rtir;
 
 /// The settings that lead to the postbox.
@@ -27,6 +27,8 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 pub struct Postbox {
     http: reqwest::Client,
     settings: Arc<Trax>,
+    /// What a proxy might repeat.
+    proxy_secrets: Vec<SecretString>,
 }
 
 /// Why a record was not taken.
@@ -48,7 +50,7 @@ impl Postbox {
         let builder = http::builder(settings.timeout, settings.ca_file.as_deref())
             .map_err(|why| unfit(format!("TRAX_CA_FILE: {why}")))?;
         let http = builder.build().map_err(|error| unfit(format!("TLS cannot be set up: {}", cause(&error))))?;
-        Ok(Self { http, settings })
+        Ok(Self { http, settings, proxy_secrets: system_proxy_secrets() })
     }
 
     /// Hands over `record`.
@@ -74,7 +76,7 @@ impl Postbox {
     pub async fn knock(&self) -> Result<u16, Diagnosis> {
         let what = "asking the postbox failed";
         match self.send(what, self.http.get(self.settings.url.clone())).await? {
-            (http_status @ (401 | 403 | 404 | 407 | 300..=399 | 502..=504), _) => {
+            (http_status @ (401 | 403 | 407 | 300..=399 | 502..=504), _) => {
                 Err(diagnosis_of_status(http_status, what, format!("HTTP {http_status}")))
             }
             (http_status, _) => Ok(http_status),
@@ -89,14 +91,17 @@ impl Postbox {
         })?;
         let request = request.header(ACCEPT, "application/json").bearer_auth(token.expose_secret());
         match request.send().await {
-            Ok(response) => Ok((response.status().as_u16(), words(response, token).await)),
+            Ok(response) => {
+                let secrets = [&self.proxy_secrets[..], &[token]].concat();
+                Ok((response.status().as_u16(), words(response, &secrets).await))
+            }
             Err(error) => Err(diagnosis_of_transport(what, &error)),
         }
     }
 }
 
-/// What the answer says, at most 2 KiB without the token. The status has been read: a body that breaks off is one.
-async fn words(mut response: Response, token: SecretString) -> String {
+/// What the answer says, at most 2 KiB without `secrets`. The status has been read: a body that breaks off is one.
+async fn words(mut response: Response, secrets: &[SecretString]) -> String {
     let mut body = Vec::new();
     let is_whole = loop {
         match response.chunk().await {
@@ -109,10 +114,11 @@ async fn words(mut response: Response, token: SecretString) -> String {
         }
     };
     if !is_whole {
-        // It may end within the token, half of which would not be known as it.
-        body.truncate(body.len().saturating_sub(token.expose_secret().len()));
+        // It may end within a secret, half of which would not be known as it.
+        let longest = secrets.iter().map(|secret| secret.expose_secret().len()).max().unwrap_or_default();
+        body.truncate(body.len().saturating_sub(longest));
     }
-    rtir::Answer::new(response.status().as_u16(), &HeaderMap::new(), body).without(&[token]).message()
+    rtir::Answer::new(response.status().as_u16(), &HeaderMap::new(), body).without(secrets).message()
 }
 
 fn diagnosis_of_status(http_status: u16, what: &str, why: String) -> Diagnosis {

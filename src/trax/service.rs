@@ -109,26 +109,33 @@ impl Service {
 
     /// Hands over until asked to stop, and finishes what is under way then.
     pub async fn run(self: Arc<Self>, mut hand_over: HandOver) {
-        while let Some(mut lease) = self.lease().await {
+        // What somebody else had begun may still be under way where somebody else had the lease.
+        let mut had_another = false;
+        while let Some(mut lease) = self.lease(&mut had_another).await {
             info!("this relay hands over to trax");
-            self.hold(&mut lease, &mut hand_over).await;
+            let wait = if had_another { self.settings.in_flight } else { Duration::ZERO };
+            self.hold(&mut lease, &mut hand_over, wait).await;
             if self.stop.is_cancelled() {
                 lease.give_back().await;
                 break;
             }
             warn!("the lease of the hand-over is lost; taking it anew");
+            had_another = true;
         }
         hand_over.client().log_out().await;
     }
 
-    /// The lease, however long that takes; `None` if asked to stop before.
-    async fn lease(&self) -> Option<Lease> {
+    /// The lease, however long that takes, and whether another had it before; `None` if asked to stop before.
+    async fn lease(&self, had_another: &mut bool) -> Option<Lease> {
         let name = lease_name(&self.settings.broker.settings().amqp_queue);
         let mut delays = self.settings.retry.delays();
         loop {
             let error = tokio::select! {
                 () = self.stop.cancelled() => return None,
-                lease = Lease::wait(&self.settings.broker, &name, STANDBY, || self.well(0)) => match lease {
+                lease = Lease::wait(&self.settings.broker, &name, STANDBY, || {
+                    *had_another = true;
+                    self.well(0);
+                }) => match lease {
                     Ok(lease) => return Some(lease),
                     Err(error) => error,
                 },
@@ -141,10 +148,10 @@ impl Service {
         }
     }
 
-    /// Hands over until the lease is lost or the relay stops. A round that is under way is finished first.
-    async fn hold(&self, lease: &mut Lease, hand_over: &mut HandOver) {
+    /// Hands over, after a `wait`, until the lease is lost or the relay stops. A round that is under way is finished first.
+    async fn hold(&self, lease: &mut Lease, hand_over: &mut HandOver, wait: Duration) {
         let mut delays = self.settings.retry.delays();
-        let mut due = Instant::now() + self.settings.in_flight;
+        let mut due = Instant::now() + wait;
         let mut began = false;
         loop {
             let is_well = self.state().outage.is_none();

@@ -85,6 +85,8 @@ pub enum Step {
     RtFieldRight,
     /// The right to see tickets.
     RtShowTicket,
+    /// That RT mails who is notified where an alert names nobody.
+    RtFallback,
     /// Storing a dead letter.
     TestDeadLetter,
     /// Making a test ticket.
@@ -146,6 +148,7 @@ impl Step {
             Self::RtField => "RT field Alert ID",
             Self::RtFieldRight => "RT field right",
             Self::RtShowTicket => "RT tickets visible",
+            Self::RtFallback => "RT mails the fallback",
             Self::TestDeadLetter => "test dead letter",
             Self::TestCreate => "test ticket: create",
             Self::TestFind => "test ticket: find",
@@ -279,7 +282,7 @@ impl Walk {
         amqp::walk(&self.amqp, write, findings).await;
         let hand_over = self.hand_over.as_ref().map(|(_, hand_over)| hand_over);
         let test = write.then_some(TestTicket { rules: &self.rules, hand_over });
-        rtir::walk(&self.rtir, &self.client, test, findings).await;
+        rtir::walk(&self.rtir, &self.rules, &self.client, test, findings).await;
         if let Some((settings, hand_over)) = &self.hand_over {
             trax::walk(settings, &self.amqp, hand_over, findings).await;
             hand_over.client().log_out().await;

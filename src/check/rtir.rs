@@ -9,19 +9,33 @@ use super::server::{Server, host_and_port};
 use super::test_ticket::TestTicket;
 use super::{Findings, STEP_BEFORE_FAILED, Step, Verdict};
 use crate::config::Rtir;
+use crate::mapping::Rules;
 use crate::outcome::{Diagnosis, Trouble};
 use crate::reach;
-use crate::rtir::{Client, Error, Lifecycle, NoSession, QueueFlaw, REACH, Reached, Surveyed, Way};
-use crate::ticket::RtQueueName;
+use crate::rtir::{Client, Error, Flaw, Lifecycle, NoSession, QueueFlaw, REACH, Reached, Surveyed, Way};
+use crate::ticket::{EmailAddress, RtQueueName};
 
 /// What needs REST 2.0.
-const IN_RT: [Step; 6] =
-    [Step::RtLogin, Step::RtVersion, Step::RtQueue, Step::RtStartStatus, Step::RtField, Step::RtShowTicket];
+const IN_RT: [Step; 7] = [
+    Step::RtLogin,
+    Step::RtVersion,
+    Step::RtFallback,
+    Step::RtQueue,
+    Step::RtStartStatus,
+    Step::RtField,
+    Step::RtShowTicket,
+];
 /// By more, the times in tickets and logs mislead.
 const MAX_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 /// From RT's name to the rights of the service user.
-pub(super) async fn walk(settings: &Rtir, client: &Client, test: Option<TestTicket<'_>>, findings: &mut Findings<'_>) {
+pub(super) async fn walk(
+    settings: &Rtir,
+    rules: &Rules,
+    client: &Client,
+    test: Option<TestTicket<'_>>,
+    findings: &mut Findings<'_>,
+) {
     if !reach(settings, client, findings).await {
         return findings.skip(&IN_RT, "RT was not reached");
     }
@@ -35,32 +49,48 @@ pub(super) async fn walk(settings: &Rtir, client: &Client, test: Option<TestTick
             return findings.skip(&IN_RT[1..], "the login failed");
         }
     }
+    findings.add(Step::RtFallback, &judge_fallback(rules.fallback_requestor.as_ref(), client).await);
     let rt_queue = &settings.rt_queue;
     let Surveyed { lifecycle, field_flaw } = match client.survey().await {
         Ok(surveyed) => surveyed,
         Err(error) => {
             findings.fail(Step::RtQueue, diagnosis_of_queue(client, &error).await);
-            return findings.skip(&IN_RT[3..], "the RT queue takes no ticket");
+            return findings.skip(&IN_RT[4..], "the RT queue takes no ticket");
         }
     };
     findings.well(Step::RtQueue, format!("{:?}: visible, enabled, takes tickets", rt_queue.as_str()));
     findings.add(Step::RtStartStatus, &start_status(&lifecycle, rt_queue));
-    match (field_flaw, test) {
-        (Some(flaw), test) => {
-            findings.fail(Step::RtField, flaw.diagnosis("tickets would not be found again".to_owned()));
-            match test {
-                Some(test) => findings.skip(&test.steps(), STEP_BEFORE_FAILED),
-                None => findings.skip(&IN_RT[5..], STEP_BEFORE_FAILED),
-            }
-        }
-        (None, Some(test)) => {
-            findings.well(Step::RtField, "on the RT queue, visible");
-            test.walk(client, findings).await;
-        }
-        (None, None) => {
-            findings.well(Step::RtField, "on the RT queue, visible");
-            what_reading_cannot(client, findings).await;
-        }
+    let field = judge_field(field_flaw);
+    findings.add(Step::RtField, &field);
+    match (field, test) {
+        (Verdict::Failed(_), Some(test)) => findings.skip(&test.steps(), STEP_BEFORE_FAILED),
+        (Verdict::Failed(_), None) => findings.skip(&IN_RT[6..], STEP_BEFORE_FAILED),
+        (_, Some(test)) => test.walk(client, findings).await,
+        (_, None) => what_reading_cannot(client, findings).await,
+    }
+}
+
+/// Whether tickets can have a key. Whether a key matches a pattern, only RT can tell.
+fn judge_field(flaw: Option<Flaw>) -> Verdict {
+    match flaw {
+        None => Verdict::Well("on the RT queue, visible".to_owned()),
+        Some(flaw @ Flaw::FieldPattern) => Verdict::Warning(flaw.diagnosis("keys may be dropped".to_owned())),
+        Some(flaw) => Verdict::Failed(flaw.diagnosis("tickets would not be found again".to_owned())),
+    }
+}
+
+/// Whether RT mails the fallback requestor: it does not mail itself.
+async fn judge_fallback(fallback: Option<&EmailAddress>, client: &Client) -> Verdict {
+    let Some(fallback) = fallback else { return Verdict::Skipped("RTIR_FALLBACK_REQUESTOR is not set".to_owned()) };
+    match client.site().await {
+        Err(error) => Verdict::Failed(error.diagnosis()),
+        Ok(site) if site.addresses().contains(fallback) => Verdict::Failed(Diagnosis::of(
+            Trouble::MissingFocalPoints,
+            "nobody would be notified of alerts with missing focal points",
+            format!("{} is an address of RT itself, which RT does not mail to", fallback.as_str()),
+            "Set RTIR_FALLBACK_REQUESTOR to the address of a person or a team",
+        )),
+        Ok(_) => Verdict::Well(format!("{} is none of RT's own addresses", fallback.as_str())),
     }
 }
 

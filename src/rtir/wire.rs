@@ -319,6 +319,9 @@ impl RtQueue {
     }
 }
 
+/// RT's pattern for any text but none. Source: RT 5, `RT::CustomField::FriendlyPattern`.
+const MANDATORY: &str = "(?#Mandatory).";
+
 /// What is read of a custom field.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -335,6 +338,7 @@ impl CustomField {
         if self.r#type.as_str().is_some_and(|kind| kind != "Freeform") {
             return Some(Flaw::FieldType);
         }
-        self.pattern.as_str().is_some_and(|pattern| !pattern.is_empty()).then_some(Flaw::FieldPattern)
+        let any = |pattern: &str| pattern.is_empty() || pattern == MANDATORY;
+        self.pattern.as_str().is_some_and(|pattern| !any(pattern)).then_some(Flaw::FieldPattern)
     }
 }

@@ -26,6 +26,7 @@ mod health;
 mod hostile;
 mod operator;
 mod publish;
+mod refusals;
 mod sessions;
 mod set_up;
 mod shutdown;

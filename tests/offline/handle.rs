@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::secrets::{Captured, leaks_no_secret};
 use crate::support::alerts;
 use crate::support::eventually::{DEADLINE, eventually};
-use crate::support::fake_rt::{Answer, FakeRt, Fault, Op, SetUp, Ticket};
+use crate::support::fake_rt::{Answer, FakeRt, Fault, Op, SetUp, Ticket, Unsafe};
 
 /// Something is done to RT.
 type Deed = fn(&FakeRt);
@@ -262,6 +262,26 @@ async fn a_ticket_of_another_platform_is_found_with_a_warning() {
     let captured = Captured::start();
     assert_eq!(done(&scene.handle(&alerts::ssl("alert-1")).await), (ticket, Done::Found));
     assert!(captured.text().contains("names another platform: does the publisher reuse ids?"), "{}", captured.text());
+}
+
+// --- sessions
+
+#[tokio::test]
+async fn an_rt_that_is_upgraded_in_the_middle_of_work_loses_and_doubles_no_alert() {
+    let scene = Scene::new(&[]);
+    scene.rt.set_up(|set_up| set_up.unsafe_from = Unsafe::Anybody);
+    scene.all_at_once(2).await;
+    let ids: Vec<_> = (0..20).map(|number| format!("alert-{number}")).collect();
+    let handled: Vec<_> = ids.iter().map(|id| scene.start(&alerts::ssl(id))).collect();
+    eventually("work", async || (scene.rt.tickets().len() >= 5).then_some(())).await;
+    scene.rt.set_up(|set_up| set_up.unsafe_from = Unsafe::Nobody);
+    for handled in handled {
+        assert_eq!(done(&fate(handled).await).1, Done::Created);
+    }
+    let others = ["proof", "at-once-0", "at-once-1"];
+    let keys: Vec<_> = ids.iter().map(String::as_str).chain(others).collect();
+    scene.assert_one_each(&keys);
+    assert_eq!(scene.rt.tickets().len(), keys.len(), "none was made twice and merged");
 }
 
 // --- what RT refuses

@@ -691,6 +691,37 @@ async fn a_queue_with_a_slash_in_its_name_goes_by_its_number() {
 }
 
 #[tokio::test]
+async fn a_second_field_of_the_name_hides_no_key() {
+    let rt = FakeRt::start();
+    rt.set_up(|set_up| set_up.second_field = true);
+    let client = client_for(&rt, &[]);
+    make(&client, "alert-1").await.expect("the key stands in the other field");
+    assert_eq!(client.find(&key("alert-1")).await.unwrap(), Some(found(1)));
+    assert_eq!(client.survey().await.unwrap().field_flaw, Some(Flaw::FieldTwice));
+}
+
+#[tokio::test]
+async fn a_field_that_takes_no_key_is_named_with_what_is_wrong_with_it() {
+    let cases: [(Change, Flaw); 3] = [
+        (|set_up| set_up.field_pattern = "^[0-9]+$", Flaw::FieldPattern),
+        (|set_up| set_up.field_type = "Select", Flaw::FieldType),
+        (|set_up| set_up.modify_custom_field = false, Flaw::FieldNotWritten),
+    ];
+    for (change, expected) in cases {
+        let rt = FakeRt::start();
+        rt.set_up(change);
+        let client = client_for(&rt, &[]);
+        let error = make(&client, "alert-1").await.unwrap_err();
+        assert!(matches!(error, Error::Unproven { flaw, .. } if flaw == expected), "{error:?}");
+        let seen = client.survey().await.unwrap().field_flaw;
+        assert_eq!(seen, Some(expected).filter(|flaw| *flaw != Flaw::FieldNotWritten));
+    }
+    let rt = FakeRt::start();
+    rt.set_up(|set_up| set_up.field_pattern = "(?#Mandatory).");
+    assert_eq!(client_for(&rt, &[]).survey().await.unwrap().field_flaw, None, "any key matches it");
+}
+
+#[tokio::test]
 async fn what_rt_stored_of_the_requestors_is_told_as_far_as_it_is_shown() {
     let rt = FakeRt::start();
     let client = client_for(&rt, &[]);

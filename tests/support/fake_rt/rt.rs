@@ -52,6 +52,11 @@ pub struct SetUp {
     pub login_page: bool,
     /// Searching finds tickets.
     pub search: bool,
+    /// Incident Reports has another field of the same name.
+    pub second_field: bool,
+    /// RT's Type and Pattern of the field.
+    pub field_type: &'static str,
+    pub field_pattern: &'static str,
     /// Searches show the addresses of people.
     pub see_addresses: bool,
     /// From whom it takes an unsafe method of a session.
@@ -105,6 +110,9 @@ impl Default for Rt {
             new_is_a_status: true,
             login_page: true,
             search: true,
+            second_field: false,
+            field_type: "Freeform",
+            field_pattern: "",
             see_addresses: true,
             unsafe_from: Unsafe::Itself,
             login_from_itself: false,
@@ -136,6 +144,7 @@ pub(super) fn work(rt: &mut Rt, op: Op, request: &Request) -> Answer {
         Op::Queues => rt.rt_queues(request),
         Op::Queue => rt.rt_queue(request.path.strip_prefix("/REST/2.0/queue/").unwrap_or_default()),
         Op::Fields => rt.fields(),
+        Op::Field => rt.field(),
         Op::Create => rt.create(&request.json()),
         Op::Read => rt.read(id),
         Op::Update => rt.update(id, &request.json()),
@@ -248,9 +257,14 @@ impl Rt {
             );
         }
         let disabled = if self.set_up.rt_queue_enabled { "0" } else { "1" };
-        let field = json!({ "id": "2", "name": "Alert ID", "ref": "customfield", "type": "customfield",
-            "_url": url("customfield", 2) });
-        let fields = if self.shows_field(id) { vec![field] } else { Vec::new() };
+        let field = |id: u64| {
+            json!({ "id": id.to_string(), "name": "Alert ID", "ref": "customfield", "type": "customfield",
+                "_url": url("customfield", id) })
+        };
+        let mut fields = if self.shows_field(id) { vec![field(2)] } else { Vec::new() };
+        if self.set_up.second_field {
+            fields.push(field(7));
+        }
         let body = json!({ "id": id, "Name": name, "Disabled": disabled, "TicketCustomFields": fields,
             "_hyperlinks": links, "Lifecycle": "incident_reports" });
         Answer::json(200, &body)
@@ -260,6 +274,11 @@ impl Rt {
         let field = json!({ "id": "2", "type": "customfield", "_url": url("customfield", 2) });
         let items = if self.set_up.see_custom_field { vec![field] } else { Vec::new() };
         Answer::json(200, &page(&items, 1, 20))
+    }
+
+    fn field(&self) -> Answer {
+        let (kind, pattern) = (self.set_up.field_type, self.set_up.field_pattern);
+        Answer::json(200, &json!({ "id": 2, "Name": "Alert ID", "Type": kind, "Pattern": pattern, "Disabled": "0" }))
     }
 
     fn has_field(&self, rt_queue: u64) -> bool {
@@ -290,7 +309,9 @@ impl Rt {
             return Answer::message(400, &format!("Status '{status}' isn't a valid status for tickets in this queue."));
         }
         let key = sent["CustomFields"]["Alert ID"].as_str().map(str::to_owned);
-        let key = key.filter(|_| self.shows_field(INCIDENT_REPORTS) && self.set_up.modify_custom_field);
+        let is_taken = self.set_up.field_type == "Freeform" && self.set_up.field_pattern.is_empty();
+        let is_written = is_taken && self.shows_field(INCIDENT_REPORTS) && self.set_up.modify_custom_field;
+        let key = key.filter(|_| is_written);
         let id = self.add(INCIDENT_REPORTS, key, sent.clone());
         let body = json!({ "id": id.to_string(), "type": "ticket", "_url": url("ticket", id) });
         Answer::json(201, &body).with_header("Location", &format!("/REST/2.0/ticket/{id}"))
@@ -317,9 +338,15 @@ impl Rt {
 
     fn shown_fields(&self, ticket: &Ticket) -> Vec<Value> {
         let values: Vec<_> = ticket.key.iter().collect();
-        let field = json!({ "id": "2", "name": "Alert ID", "type": "customfield", "values": values,
-            "_url": url("customfield", 2) });
-        if self.shows_field(ticket.rt_queue) { vec![field] } else { Vec::new() }
+        let field = |id: u64, values: &[&String]| {
+            json!({ "id": id.to_string(), "name": "Alert ID", "type": "customfield", "values": values,
+                "_url": url("customfield", id) })
+        };
+        let mut fields = if self.shows_field(ticket.rt_queue) { vec![field(2, &values)] } else { Vec::new() };
+        if self.set_up.second_field {
+            fields.insert(0, field(7, &[]));
+        }
+        fields
     }
 
     /// Says 200 whatever comes of it, and what in a text.

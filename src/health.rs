@@ -2,6 +2,7 @@
 //! be changed by it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract;
@@ -9,12 +10,26 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tracing::warn;
 
 use crate::metrics::{self, Now};
 use crate::relay::{Outage, Service, State};
 use crate::trax;
+
+/// The most connections at once. One more waits, so that nobody who asks takes descriptors from the relay's own work.
+const MAX_CONNECTIONS: usize = 64;
+/// How long the head of a request may take, and how long an answer. There is one of each on a connection.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long until the next connection is taken after one could not be.
+const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is spoken for.
 pub struct Health {
@@ -72,16 +87,33 @@ impl From<Option<&Outage>> for Condition {
 }
 
 /// Answers on `listener` for the relay, until dropped.
-///
-/// # Errors
-/// As axum's: none.
-pub async fn serve(listener: TcpListener, health: Health) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, health: Health) {
     let router = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(exposition))
         .with_state(Arc::new(health));
-    axum::serve(listener, router).await
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                warn!("a connection for health and metrics cannot be taken: {error}");
+                sleep(ACCEPT_AGAIN).await;
+                continue;
+            }
+        };
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        tokio::spawn(async move {
+            // Who asks and does not listen is not waited for.
+            let _ = timeout(HEAD_WITHIN + ANSWER_WITHIN, connection).await;
+            drop(place);
+        });
+    }
 }
 
 /// Whether the loop turns.

@@ -17,8 +17,8 @@ async fn one_login_per_worker_serves_any_number_of_alerts() {
         scene.publish_alert(&alerts::ssl(&format!("alert-{number}"))).await;
     }
     scene.tickets(30).await;
-    assert_eq!(relay.count("logged in to RT as"), 2, "RTIR_CONCURRENCY is 2");
-    assert_eq!(sessions_of(&scene), 2);
+    assert_eq!(relay.count("logged in to RT as"), 3, "RTIR_CONCURRENCY is 2, and one that probes");
+    assert_eq!(sessions_of(&scene), 3);
     scene.stop(relay).await;
     assert_eq!(sessions_of(&scene), 0, "it logs out at the end");
     scene.close().await;

@@ -41,9 +41,10 @@ FUZZ_FOR = -dict=tests/fuzz/json.dict -max_len=16384 -timeout=10 -max_total_time
 fuzz:
 	@tests/servers/install g++
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --version 0.13.2 cargo-fuzz
-	@mkdir -p tests/fuzz/found/{alert,rt_answer}
+	@mkdir -p tests/fuzz/found/{alert,rt_answer,frames}
 	$(FUZZ) alert tests/fuzz/{found,corpus}/alert tests/fixtures/alerts -- $(FUZZ_FOR)
 	$(FUZZ) rt_answer tests/fuzz/{found,corpus}/rt_answer tests/fixtures/rt -- $(FUZZ_FOR)
+	$(FUZZ) frames tests/fuzz/{found,corpus}/frames -- $(FUZZ_FOR)
 
 lint: tools
 	cargo fmt --all --check

@@ -18,6 +18,7 @@ mod management;
 mod probe;
 mod publish;
 mod topology;
+mod wire;
 
 pub use browse::{Browser, Held, NotOpened, Walk};
 pub use connect::{Address, Broker};
@@ -30,6 +31,7 @@ pub use management::{Management, ManagementError, QueueFacts};
 pub use probe::Probe;
 pub use publish::{PublishError, Publisher};
 pub use topology::DeliveryLimit;
+pub use wire::Filter;
 
 /// A message's properties, for those who publish.
 pub use lapin::BasicProperties;

@@ -7,11 +7,12 @@
 //!   when, as both say it. `gate`: the first create runs alone, until it is proven that tickets are found. `turns`: one
 //!   key at a time. `workers`: so many requests to RT at a time, each worker with its session.
 //! - [`Service`]: consumes, spawns a task for each delivery, in which `panics` are caught, and settles each in one place
-//!   (`settle`); [`Status`] is what its loop says of itself.
+//!   (`settle`); `losses`: how soon and how carefully it consumes again; [`Status`] is what its loop says of itself.
 
 mod gate;
 mod handle;
 mod letter_state;
+mod losses;
 mod outage;
 mod panics;
 mod prepare;

@@ -7,18 +7,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use lapin::Channel;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, Connection};
 use tracing::debug;
 
 use super::connect::{Broker, channel};
 use super::error::{CALL_TIMEOUT, Error, call};
+use super::headers;
 use super::letter::Letter;
 use super::lock::{Lock, Taken};
 use super::publish::Publisher;
 use super::topology::{self, DeliveryLimit};
+use super::wire::Connection;
 
 /// Letters are fetched in windows, each on a channel of its own: to acknowledge one, the broker looks through all that
 /// its channel holds. So many are in a window, and in the first, whose bodies tell how large the others may be.
@@ -167,13 +169,18 @@ impl Walk<'_> {
             self.fetch_window().await?;
         }
         let Some(mut delivery) = self.fetched.pop_front() else { return Ok(None) };
+        let window = self.windows.len() - 1;
+        let channel = self.windows[window].channel.id();
+        if let Some(altered) = self.browser.connection.take_altered(channel, delivery.delivery_tag) {
+            headers::say_altered(&mut delivery.properties, &altered);
+        }
         let letter = Letter {
             exchange: delivery.exchange.to_string(),
             routing_key: delivery.routing_key.to_string(),
             properties: mem::take(&mut delivery.properties),
             body: mem::take(&mut delivery.data),
         };
-        Ok(Some(Held { letter, delivery, window: self.windows.len() - 1 }))
+        Ok(Some(Held { letter, delivery, window }))
     }
 
     /// Takes a letter out of the queue. AMQP does not confirm it: another walk tells whether the broker has done it.

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::{AMQPScheme, AMQPUri};
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{Channel, ConnectionProperties};
 use secrecy::ExposeSecret;
 use tracing::{debug, warn};
 
 use super::error::{CALL_TIMEOUT, Error, call, call_within};
+use super::wire::{self, Connection};
 use crate::config::{Amqp, parse_uris};
 
 /// How long a connection may take where another broker can be tried instead.
@@ -124,8 +125,7 @@ impl Broker {
         uri.query.heartbeat = uri.query.heartbeat.or(u16::try_from(heartbeat).ok());
         let name = format!("rtir-relay {purpose}");
         let properties = ConnectionProperties::default().with_connection_name(name.into());
-        let runtime = lapin::runtime::default_runtime().map_err(|error| Error::Settings(error.to_string()))?;
-        let connect = Connection::connect_uri_with_config(uri, properties, self.tls()?, runtime);
+        let connect = wire::connect(uri, properties, self.tls()?);
         let connection = call_within(limit, &doing, connect).await?;
         debug!("{doing} for {purpose} succeeded");
         Ok(connection)

@@ -1,21 +1,44 @@
 //! Taking deliveries and giving them back.
 
+use std::mem;
+use std::time::{Duration, Instant};
+
 use futures_util::StreamExt;
+use lapin::Channel;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions,
 };
 use lapin::types::FieldTable;
-use lapin::{Channel, Connection};
+use tracing::warn;
 
 use super::connect::{Broker, channel, close};
 use super::error::{CALL_TIMEOUT, Error, call};
+use super::headers;
 use super::topology;
+use super::wire::Connection;
+
+/// What was delivered so often may be what ends the relay each time.
+const SUSPECT_RETURNS: i64 = 3;
+/// A message that ends the relay does so soon: what has been held for so long does not.
+const PROVEN_AFTER: Duration = Duration::from_secs(30);
 
 /// A consumer of the relay's queue, with the connection it stands on.
+///
+/// It begins with one delivery at a time, and takes more once that one is none that has come back again and again, or
+/// has proven harmless. So a message on which the relay crashes ages alone, and the broker's delivery limit meets none
+/// of its neighbours.
 pub struct Consumer {
     connection: Connection,
     channel: Channel,
     stream: lapin::Consumer,
+    /// The stream of one at a time, until it is empty.
+    narrow: Option<lapin::Consumer>,
+    amqp_queue: String,
+    /// What it may hold once it takes more than one; `None`: it does.
+    prefetch: Option<u16>,
+    careful: bool,
+    /// The newest delivery, since when it is held, and whether it is suspect.
+    newest: Option<(Instant, bool)>,
 }
 
 /// One delivery, to be settled exactly once.
@@ -23,21 +46,41 @@ pub struct Consumer {
 pub struct Delivery(pub(super) lapin::message::Delivery);
 
 impl Consumer {
-    /// Connects, sees to the topology and consumes, holding at most `prefetch` deliveries that are not settled.
+    /// Connects, sees to the topology and consumes, in the end holding at most `prefetch` deliveries that are not settled.
+    /// If `careful`, all that the broker has delivered before is suspect where the queue does not count how often.
     ///
     /// # Errors
     /// The broker cannot be reached, something is absent or not allowed, or the broker does not answer.
-    pub async fn start(broker: &Broker, prefetch: u16) -> Result<Self, Error> {
+    pub async fn start(broker: &Broker, prefetch: u16, careful: bool) -> Result<Self, Error> {
         let connection = broker.connect("consumer").await?;
         topology::ensure(&connection, broker.settings()).await?;
         let channel = channel(&connection).await?;
-        // Before consuming: the broker would else send the whole queue.
-        call("setting the prefetch", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
-        let amqp_queue = broker.settings().amqp_queue.as_str();
-        let options = BasicConsumeOptions::default();
-        let consume = channel.basic_consume(amqp_queue.into(), "".into(), options, FieldTable::default());
-        let stream = call(format!("consuming queue {amqp_queue:?}"), consume).await?;
-        Ok(Self { connection, channel, stream })
+        let amqp_queue = broker.settings().amqp_queue.clone();
+        let stream = consume(&channel, &amqp_queue, 1).await?;
+        let prefetch = Some(prefetch).filter(|prefetch| *prefetch > 1);
+        Ok(Self { connection, channel, stream, narrow: None, amqp_queue, prefetch, careful, newest: None })
+    }
+
+    /// Takes more than one delivery at a time, once there is no reason not to.
+    ///
+    /// # Errors
+    /// As for [`Consumer::next`].
+    pub async fn widen_when_proven(&mut self) -> Result<(), Error> {
+        let proven = |(held_since, suspect): (Instant, bool)| !suspect || held_since.elapsed() > PROVEN_AFTER;
+        match self.prefetch.take_if(|_| self.newest.is_some_and(proven)) {
+            // Large, and rarely needed.
+            Some(prefetch) => Box::pin(self.widen(prefetch)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn widen(&mut self, prefetch: u16) -> Result<(), Error> {
+        // Cancelled first: a queue with a single active consumer would not turn to the other.
+        let cancel = self.channel.basic_cancel(self.stream.tag(), BasicCancelOptions::default());
+        call("cancelling the consumer of one at a time", cancel).await?;
+        let wide = consume(&self.channel, &self.amqp_queue, prefetch).await?;
+        self.narrow = Some(mem::replace(&mut self.stream, wide));
+        Ok(())
     }
 
     /// The next delivery.
@@ -46,10 +89,30 @@ impl Consumer {
     /// There will be no other: the channel or connection failed, or the broker cancelled the consumer, for instance
     /// as its queue was deleted. What was delivered and not settled comes back by itself.
     pub async fn next(&mut self) -> Result<Delivery, Error> {
+        if let Some(narrow) = &mut self.narrow {
+            // Cancelled, so it ends behind what it was sent already.
+            match narrow.next().await {
+                Some(delivered) => return self.take(delivered),
+                None => self.narrow = None,
+            }
+        }
         match self.stream.next().await {
-            Some(Ok(delivery)) => Ok(Delivery(delivery)),
-            Some(Err(source)) => Err(Error::Call { doing: "consuming".to_owned(), source }),
+            Some(delivered) => self.take(delivered),
             None => Err(Error::Cancelled),
+        }
+    }
+
+    fn take(&mut self, delivered: lapin::Result<lapin::message::Delivery>) -> Result<Delivery, Error> {
+        match delivered {
+            Ok(mut delivery) => {
+                self.newest = Some((Instant::now(), is_suspect(&delivery, self.careful)));
+                if let Some(altered) = self.connection.take_altered(self.channel.id(), delivery.delivery_tag) {
+                    warn!(amqp.delivery_tag = delivery.delivery_tag, "a message could not be read as it is: {altered}");
+                    headers::say_altered(&mut delivery.properties, &altered);
+                }
+                Ok(Delivery(delivery))
+            }
+            Err(source) => Err(Error::Call { doing: "consuming".to_owned(), source }),
         }
     }
 
@@ -77,6 +140,24 @@ impl Consumer {
     /// Closes the connection, so that the broker has got every acknowledgement.
     pub async fn close(&self) {
         close(&self.connection).await;
+    }
+}
+
+/// Consumes `amqp_queue`, holding at most `prefetch` deliveries of it.
+async fn consume(channel: &Channel, amqp_queue: &str, prefetch: u16) -> Result<lapin::Consumer, Error> {
+    // Before consuming: the broker would else send the whole queue.
+    call("setting the prefetch", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+    let options = BasicConsumeOptions::default();
+    let consume = channel.basic_consume(amqp_queue.into(), "".into(), options, FieldTable::default());
+    call(format!("consuming queue {amqp_queue:?}"), consume).await
+}
+
+/// Whether `delivery` has come back so often that it may be the reason.
+fn is_suspect(delivery: &lapin::message::Delivery, careful: bool) -> bool {
+    let headers = delivery.properties.headers().as_ref();
+    match headers.and_then(|headers| headers.inner().get(headers::DELIVERY_COUNT)).and_then(headers::number) {
+        Some(returns) => returns >= SUSPECT_RETURNS,
+        None => careful && delivery.redelivered,
     }
 }
 

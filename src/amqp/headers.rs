@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
+use super::wire::Altered;
+
 /// The reason in one word.
 pub(super) const REASON: &str = "x-failure-reason";
 /// What, why, and the cure.
@@ -30,6 +32,9 @@ pub(super) const REPLAY_COUNT: &str = "x-replay-count";
 pub(super) const ORIGINAL_EXCHANGE: &str = "x-original-exchange";
 /// With what routing key.
 pub(super) const ORIGINAL_ROUTING_KEY: &str = "x-original-routing-key";
+
+/// What had to be changed in it, before it could be read.
+pub(super) const ALTERED: &str = "x-altered";
 
 /// The broker's own record of dead-lettering: an array of tables, the newest first.
 pub(super) const DEATH: &str = "x-death";
@@ -130,6 +135,13 @@ impl Headers {
         }
         kept.with_headers(self.0.into()).with_delivery_mode(2)
     }
+}
+
+/// Says in `properties` what had to be changed in their message, so that every copy says it, too.
+pub(super) fn say_altered(properties: &mut BasicProperties, altered: &Altered) {
+    let mut headers = Headers::of(properties);
+    headers.text(ALTERED, &altered.to_string());
+    *properties = std::mem::take(properties).with_headers(headers.0.into());
 }
 
 /// A header's text; AMQP does not promise that it is UTF-8.

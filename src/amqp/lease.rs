@@ -7,11 +7,12 @@ use futures_util::StreamExt;
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions, QueueDeclareOptions};
 use lapin::protocol::AMQPSoftError;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Connection};
+use lapin::{BasicProperties, Channel};
 
 use super::connect::{Broker, channel, close};
 use super::error::{Error, call};
 use super::probe::may_publish;
+use super::wire::Connection;
 
 /// Where the broker sends answers to whoever consumes it. Source: RabbitMQ, "Direct Reply-to".
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";

@@ -97,6 +97,11 @@ impl Letter {
         self.text(headers::MESSAGE)
     }
 
+    /// What had to be changed in it, before it could be read.
+    pub fn altered(&self) -> Option<String> {
+        self.text(headers::ALTERED)
+    }
+
     /// When it was dead-lettered, in RFC 3339.
     pub fn time(&self) -> Option<String> {
         let by_broker = || match self.death()?.inner().get("time")? {

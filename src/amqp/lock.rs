@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use lapin::Connection;
 use lapin::protocol::AMQPSoftError;
 use tokio::task::JoinHandle;
 
 use super::error::Error;
 use super::lease::{Held, ask_on};
+use super::wire::Connection;
 
 /// How long a holder may take to say who they are.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);

@@ -8,11 +8,12 @@ use lapin::options::{
     BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Connection, ExchangeKind};
+use lapin::{BasicProperties, ExchangeKind};
 
 use super::connect::{Address, Broker, channel};
 use super::error::{CALL_TIMEOUT, Error, call};
 use super::topology::{self, Route};
+use super::wire::Connection;
 
 /// No number and no duration.
 const WRONG: &str = "wrong on purpose";

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::Mutex;
 
 use super::connect::{Broker, channel};
 use super::error::{CALL_TIMEOUT, Error, call};
 use super::headers;
+use super::wire::Connection;
 
 /// A connection of its own for publishing. The broker blocks a connection that publishes when memory runs low, and
 /// acknowledgements must not be blocked with it.

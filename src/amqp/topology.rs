@@ -5,11 +5,12 @@
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Connection, ErrorKind, ExchangeKind};
+use lapin::{ErrorKind, ExchangeKind};
 use tracing::info;
 
 use super::connect::channel;
 use super::error::{Error, call};
+use super::wire::Connection;
 use crate::config::{Amqp, Topology};
 
 /// How often an alert may come back before the broker itself dead-letters it: the net under a crash loop.

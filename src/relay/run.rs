@@ -1,6 +1,7 @@
 //! The loop: connect, consume, one task for each delivery, until asked to stop.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -10,6 +11,7 @@ use tracing::{Instrument, error_span, field, info, warn};
 
 use super::handle::{Message, Relay};
 use super::letter_state::LetterState;
+use super::losses::Losses;
 use super::outage::Outage;
 use super::panics::caught;
 use super::status::{State, Status, next_beat};
@@ -34,6 +36,8 @@ pub struct Service {
     pub(super) retry: Policy,
     grace: Duration,
     pub(super) metrics: Arc<Metrics>,
+    /// An alert was, since the last connection was lost.
+    pub(super) settled: AtomicBool,
     stop: CancellationToken,
 }
 
@@ -65,6 +69,7 @@ impl Service {
             retry,
             grace: process.shutdown_grace,
             metrics,
+            settled: AtomicBool::new(false),
             stop,
         }))
     }
@@ -76,12 +81,12 @@ impl Service {
     pub async fn run(self: &Arc<Self>) -> Result<(), Diagnosis> {
         // Both at once: whichever is wrong, it is known soon.
         let first = async {
-            let connected = self.connect(amqp::Error::is_configuration);
+            let connected = self.connect(amqp::Error::is_configuration, false);
             tokio::try_join!(connected, self.check_credentials())
         };
         let (consumer, ()) = self.status.beating(State::Starting, || false, first).await?;
         if let Some(consumer) = consumer {
-            self.relay_until_stopped(consumer).await;
+            Box::pin(self.relay_until_stopped(consumer)).await;
         }
         self.relay.close().await;
         info!("stopped");
@@ -132,14 +137,15 @@ impl Service {
     }
 
     /// A consumer, however long that takes; `None` if asked to stop before. Ends with an error only if `hopeless`.
-    async fn connect(&self, hopeless: fn(&amqp::Error) -> bool) -> Result<Option<Consumer>, Diagnosis> {
+    /// `careful`: see [`Consumer::start`].
+    async fn connect(&self, hopeless: fn(&amqp::Error) -> bool, careful: bool) -> Result<Option<Consumer>, Diagnosis> {
         let mut delays = self.retry.delays();
         let mut logged = None;
         loop {
             let error = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Ok(None),
-                started = Consumer::start(&self.broker, self.prefetch) => match started {
+                started = Consumer::start(&self.broker, self.prefetch, careful) => match started {
                     Ok(consumer) => {
                         info!("consuming queue {:?}", self.broker.settings().amqp_queue);
                         return Ok(Some(consumer));
@@ -165,8 +171,10 @@ impl Service {
     /// Consumes, on one connection after the other, until asked to stop; then lets what is under way finish.
     async fn relay_until_stopped(self: &Arc<Self>, mut consumer: Consumer) {
         let tasks = TaskTracker::new();
+        let mut losses = Losses::new(&self.retry);
         loop {
             let released = self.stop.child_token();
+            let mut wait = Duration::ZERO;
             let state = match self.consume(&mut consumer, &tasks, &released).await {
                 End::Stopped => break,
                 End::Paused(by) => {
@@ -181,14 +189,19 @@ impl Service {
                 // which finishes what is under way and begins nothing.
                 End::Lost => {
                     released.cancel();
+                    wait = losses.lost(self.settled.swap(false, Ordering::Relaxed));
                     State::Connecting
                 }
             };
-            let next = self.connect(|_| false);
+            let next = async {
+                let _ = unless(&self.stop, tokio::time::sleep(wait)).await;
+                self.connect(|_| false, losses.are_many()).await
+            };
             match self.status.beating(state, || consumer.is_connected(), next).await {
                 Ok(Some(next)) => consumer = next,
                 Ok(None) | Err(_) => break,
             }
+            losses.connected();
         }
         tasks.close();
         let settled = tokio::time::timeout(self.grace, tasks.wait());
@@ -219,6 +232,10 @@ impl Service {
         self.letter_state.consuming();
         let end = loop {
             self.status.beat(State::Consuming, consumer.is_connected());
+            if let Err(error) = consumer.widen_when_proven().await {
+                warn!("{}; connecting anew", error.diagnosis());
+                return End::Lost;
+            }
             let delivery = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break End::Stopped,

@@ -1,5 +1,6 @@
 //! Every delivery is settled here, and only here.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,9 @@ impl Service {
         };
         // What the broker was not told comes back as well, and its ticket is found then.
         let settled = if is_told(told) { settled } else { Settled::Returned };
+        if settled != Settled::Returned {
+            self.settled.store(true, Ordering::Relaxed);
+        }
         self.metrics.settled(handled.alert_type, settled);
     }
 

@@ -14,12 +14,12 @@ use std::pin::Pin;
 use std::time::Instant;
 
 use scenarios::rt::{Fault, World};
-use scenarios::{Form, Row, answers, broker, cluster, dead_letters, killed, trax};
+use scenarios::{Form, Row, answers, broker, cluster, dead_letters, killed, trax, unreadable};
 
 type Running = Pin<Box<dyn Future<Output = Row>>>;
 
 /// Each fault of the long form, under the name by which it is chosen.
-const SCENARIOS: [(&str, fn(Form) -> Running); 12] = [
+const SCENARIOS: [(&str, fn(Form) -> Running); 14] = [
     ("relay-killed-scripted", |form| Box::pin(killed::at_any_moment(form))),
     ("relay-killed-real", |form| Box::pin(killed::before_a_real_rt(form))),
     ("relay-stopped", |form| Box::pin(killed::asked_to_stop(form))),
@@ -31,6 +31,8 @@ const SCENARIOS: [(&str, fn(Form) -> Running); 12] = [
     ("broker-queue-deleted", |form| Box::pin(broker::queue_deleted(form))),
     ("broker-too-late", |form| Box::pin(broker::acknowledged_too_late(form))),
     ("broker-memory", |form| Box::pin(broker::memory_alarm(form))),
+    ("undecodable", |form| Box::pin(unreadable::among_many(form))),
+    ("crash-loop", |form| Box::pin(unreadable::crash_loop(form))),
     ("broker-cluster", |form| Box::pin(cluster::leader_killed(form))),
 ];
 

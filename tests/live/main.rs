@@ -32,3 +32,4 @@ mod set_up;
 mod shutdown;
 mod trax;
 mod trax_tickets;
+mod unreadable;

@@ -8,6 +8,8 @@ use crate::support::alerts;
 
 #[path = "../fuzz/targets/checks.rs"]
 mod checks;
+#[path = "../fuzz/targets/frame_checks.rs"]
+pub mod frame_checks;
 
 /// Checks every file of `directory`, which has at least `least`.
 fn replay(directory: &str, least: usize, check: fn(&[u8])) {
@@ -32,6 +34,11 @@ fn every_message_found_by_fuzzing_is_a_ticket_or_a_dead_letter() {
 fn every_answer_found_by_fuzzing_is_understood_or_an_error_that_can_be_shown() {
     replay("fuzz/corpus/rt_answer", 10, checks::rt_answer);
     replay("fixtures/rt", 10, checks::rt_answer);
+}
+
+#[test]
+fn every_stream_found_by_fuzzing_passes_with_readable_messages() {
+    replay("fuzz/corpus/frames", 10, frame_checks::stream);
 }
 
 #[test]

@@ -28,3 +28,4 @@ mod statuses;
 mod ticket;
 mod trax;
 mod usage;
+mod wire;

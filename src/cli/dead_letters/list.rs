@@ -24,7 +24,7 @@ const GAP: usize = 2;
 #[command(after_help = "Examples:\n  rtir-relay dead-letters list --reason missing_focal_points --since '2h ago'\n  \
     rtir-relay dead-letters list --json | jq -r .message | sort | uniq -c\n\n\
     Columns: ATT attempts on RT, REP replays. What neither relay nor broker dead-lettered has the reason `none`.\n\
-    --json prints one object a line: id time reason message alert_id key type url entity attempts replays size; \
+    --json prints one object a line: id time reason message altered alert_id key type url entity attempts replays size; \
     what is not known is null.")]
 pub(super) struct List {
     /// One JSON object a line

@@ -113,6 +113,7 @@ fn as_text(letter: &Letter, summary: &Summary, now: &Now) -> String {
     field("Time", summary.time.clone());
     field("Reason", Some(summary.reason.clone().unwrap_or_else(|| "none".to_owned())));
     field("Message", summary.message.clone());
+    field("Altered", summary.altered.clone());
     field("HTTP status", letter.http_status().map(number));
     field("RT's words", letter.response());
     field("Attempts", summary.attempts.map(number));

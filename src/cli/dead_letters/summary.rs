@@ -14,6 +14,7 @@ pub(super) struct Summary {
     pub time: Option<String>,
     pub reason: Option<String>,
     pub message: Option<String>,
+    pub altered: Option<String>,
     pub alert_id: Option<String>,
     pub key: Option<String>,
     #[serde(rename = "type")]
@@ -35,6 +36,7 @@ impl Summary {
             time: letter.time(),
             reason: letter.reason(),
             message: letter.message(),
+            altered: letter.altered(),
             key: letter.alert_key().or_else(key),
             alert_id,
             alert_type,

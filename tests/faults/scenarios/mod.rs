@@ -9,6 +9,7 @@ pub mod killed;
 pub mod rt;
 pub mod stage;
 pub mod trax;
+pub mod unreadable;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

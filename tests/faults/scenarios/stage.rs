@@ -10,6 +10,7 @@ use crate::support::amqp::AmqpScene;
 use crate::support::eventually::eventually;
 use crate::support::fake_rt::{FakeRt, Fault, Op};
 use crate::support::health::{Scraped, address, get};
+use crate::support::raw_publisher::{RawMessage, RawPublisher};
 use crate::support::relay_process::RelayProcess;
 
 /// Names on a broker, and what a relay on them is given.
@@ -64,10 +65,27 @@ impl Stage {
     /// Publishes so many alerts more, each confirmed.
     pub async fn publish(&mut self, count: usize) {
         for _ in 0..count {
-            let id = format!("alert-{}", self.published.len());
-            self.amqp.publish_alert(&alerts::ssl(&id)).await;
-            self.published.push(id);
+            self.publish_alert(&format!("alert-{}", self.published.len())).await;
         }
+    }
+
+    /// Publishes an alert of this name.
+    pub async fn publish_alert(&mut self, id: &str) {
+        self.amqp.publish_alert(&alerts::ssl(id)).await;
+        self.published.push(id.to_owned());
+    }
+
+    /// Publishes an alert with properties that lapin would not write.
+    pub fn publish_raw(&mut self, publisher: &mut RawPublisher, message: &RawMessage) {
+        let id = format!("alert-{}", self.published.len());
+        publisher.publish(&self.amqp.exchange(), message, &alerts::body(&alerts::ssl(&id)));
+        self.published.push(id);
+    }
+
+    /// The broker has dead-lettered the alert of this name, as it should.
+    pub fn is_given_up(&mut self, id: &str) {
+        self.published.retain(|published| published != id);
+        self.bad.insert(String::from_utf8(alerts::body(&alerts::ssl(id))).unwrap());
     }
 
     /// How many alerts were published so far.

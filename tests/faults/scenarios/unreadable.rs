@@ -1,0 +1,113 @@
+//! Messages that would end the connection, or the relay: RabbitMQ stores what its clients cannot read.
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+
+use super::stage::{LATENCY, Stage};
+use super::{Form, Resumed, Row};
+use crate::support::eventually::eventually;
+use crate::support::fake_rt::{FakeRt, Fault, Op};
+use crate::support::frames::{field, nested, short, value};
+use crate::support::lab::setting;
+use crate::support::raw_publisher::{RawMessage, RawPublisher};
+use crate::support::relay_process::RelayProcess;
+use crate::support::servers::Server;
+
+/// What the relay needs on the broker: its own quorum queues, or an operator's classic ones, which have no limits.
+pub async fn declare(stage: &Stage, classic: bool) {
+    if !classic {
+        return stage.declare().await;
+    }
+    let (channel, letters) = (&stage.amqp.channel, stage.amqp.dead_letters_name());
+    for (exchange, queue) in [(stage.amqp.exchange(), stage.amqp.amqp_queue()), (letters.clone(), letters)] {
+        let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+        let (name, table) = (exchange.as_str(), FieldTable::default());
+        channel.exchange_declare(name.into(), lapin::ExchangeKind::Topic, durable, table.clone()).await.unwrap();
+        let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+        channel.queue_declare(queue.as_str().into(), durable, table.clone()).await.unwrap();
+        let bind = QueueBindOptions::default();
+        channel.queue_bind(queue.into(), name.into(), "#".into(), bind, table).await.unwrap();
+    }
+}
+
+/// Every tenth alert has a name that is not UTF-8, or headers nested without end.
+pub async fn among_many(form: Form) -> Row {
+    let alerts = form.of(200, 2000);
+    let rt = FakeRt::start();
+    let mut stage = Stage::scripted(&setting("RELAY_LAB_AMQP_URL"), "unreadable", &rt, &[]).await;
+    stage.declare().await;
+    let odd = [
+        RawMessage::with(1 << 7, &short(b"m\xe9t\xe9o")),
+        RawMessage::with(1 << 5, &short(b"\xff")),
+        RawMessage::with_headers(&field(b"m\xe9t\xe9o", b"V")),
+        RawMessage::with_headers(&field(b"n", &value(b'F', &field(b"\xe9", b"V")))),
+        RawMessage::with_headers(&field(b"n", &nested(b'A', 1500))),
+        RawMessage { routing_key: b"alert.\xe9".to_vec(), ..RawMessage::with(0, &[]) },
+    ];
+    let mut publisher = RawPublisher::connect(stage.amqp.url());
+    for number in 0..alerts / 10 {
+        stage.publish(9).await;
+        stage.publish_raw(&mut publisher, &odd[number % odd.len()]);
+    }
+    let relay = stage.relay().await;
+    rt.has_tickets(alerts).await;
+    assert_eq!(relay.count("connecting anew"), 0, "no connection is lost");
+    stage.drain(relay).await;
+    let times = alerts / 10;
+    Row { fault: "undecodable messages", times, tally: stage.tally_of(&rt).await, resumed: Resumed::default() }
+}
+
+/// The relay is killed each time it has taken one message. The broker gives that one up in the end, and no other: a
+/// limit of deliveries that all of them share meets it alone.
+pub async fn crash_loop(form: Form) -> Row {
+    let (crashes, alerts, limit) = form.of((10, 20, 5), (150, 200, 100));
+    let broker = Server::shared_rabbitmq();
+    let rt = FakeRt::start();
+    rt.takes(LATENCY);
+    let mut stage = Stage::scripted(&setting("RELAY_LAB_AMQP_URL"), "crash-loop", &rt, &[]).await;
+    stage.declare().await;
+    let amqp_queue = stage.amqp.amqp_queue();
+    let policy = format!(r#"{{"delivery-limit": {limit}}}"#);
+    broker.ctl(&["set_policy", "--apply-to", "queues", &amqp_queue, &format!("^{amqp_queue}$"), &policy]).await;
+    rt.keep_for(Op::Create, CRASH, Fault::CutBefore);
+    let mut given_up = 0;
+    let mut times = 0;
+    while times < crashes {
+        let crash = format!("{CRASH}-{given_up}");
+        stage.publish_alert(&crash).await;
+        stage.publish(alerts).await;
+        while times < crashes {
+            match outlives(&stage, &rt, given_up).await {
+                None => times += 1,
+                Some(relay) => {
+                    given_up += 1;
+                    stage.is_given_up(&crash);
+                    stage.drain(relay).await;
+                    break;
+                }
+            }
+        }
+    }
+    rt.well();
+    stage.drain(stage.relay().await).await;
+    let tally = stage.tally_of(&rt).await;
+    broker.ctl(&["clear_policy", &amqp_queue]).await;
+    Row { fault: "process aborts on one message", times, tally, resumed: Resumed::default() }
+}
+
+/// Starts a relay and kills it when it has taken the message that is its end; else the broker has given that up.
+async fn outlives(stage: &Stage, rt: &FakeRt, given_up: u32) -> Option<RelayProcess> {
+    let asked =
+        || rt.asked(Op::Create).iter().filter(|request| String::from_utf8_lossy(&request.body).contains(CRASH)).count();
+    let before = asked();
+    let relay = stage.start(&[]);
+    let is_given_up = eventually("the message that ends the relay", async || {
+        let is_given_up = stage.amqp.ready(&stage.amqp.dead_letters_name()).await > given_up;
+        (asked() > before || is_given_up).then_some(is_given_up)
+    });
+    // Dropped, it is killed.
+    is_given_up.await.then_some(relay)
+}
+
+/// Begins the name of each alert that ends the relay.
+const CRASH: &str = "the-crash";

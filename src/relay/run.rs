@@ -179,7 +179,7 @@ impl Service {
                 End::Stopped => break,
                 End::Paused(by) => {
                     released.cancel();
-                    let over = unless(&self.stop, self.until_pause_is_over(by));
+                    let over = unless(&self.stop, Box::pin(self.until_pause_is_over(by)));
                     if self.status.beating(State::Paused(by), || consumer.is_connected(), over).await.is_err() {
                         break;
                     }

@@ -121,6 +121,30 @@ async fn resolve(host: &str, port: u16, settings: &Settings) -> Result<Vec<Socke
     }
 }
 
+/// Whether it is this process, or this machine, that can open no further connection.
+pub fn is_out_of_descriptors(error: &(dyn std::error::Error + 'static)) -> bool {
+    /// Source: Linux, `ENFILE` and `EMFILE`.
+    const OUT_OF_DESCRIPTORS: [i32; 2] = [23, 24];
+    let mut source = Some(error);
+    while let Some(inner) = source {
+        let code = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
+        if code.is_some_and(|code| OUT_OF_DESCRIPTORS.contains(&code)) {
+            return true;
+        }
+        source = inner.source();
+    }
+    false
+}
+
+/// That it is so, and `what` came of it.
+pub fn out_of_descriptors(what: String) -> Diagnosis {
+    Diagnosis::other(
+        what,
+        "this process has as many files and connections open as it may have",
+        "Raise LimitNOFILE of the unit (ulimit -n); what took them shows `ls -l /proc/PID/fd`",
+    )
+}
+
 /// The innermost causes of an HTTP client's error in words, without the URL that it adds.
 pub fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {

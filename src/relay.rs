@@ -9,6 +9,7 @@
 //! - [`Service`]: consumes, spawns a task for each delivery, in which `panics` are caught, and settles each in one place
 //!   (`settle`); `losses`: how soon and how carefully it consumes again; [`Status`] is what its loop says of itself.
 
+mod connection;
 mod gate;
 mod handle;
 mod letter_state;

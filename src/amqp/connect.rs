@@ -113,6 +113,11 @@ impl Broker {
         Err(last_error)
     }
 
+    /// The broker that gave the last connection is of no use: the next time another is tried first.
+    pub(super) fn pass_over(&self) {
+        self.next.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) async fn connect_to(
         &self,
         address: &Address,

@@ -45,20 +45,51 @@ pub struct Consumer {
 #[derive(Debug)]
 pub struct Delivery(pub(super) lapin::message::Delivery);
 
+/// A connection to where there is all that is to be consumed. Nothing is taken yet.
+pub struct Opened(Connection);
+
+impl Opened {
+    /// Connects and sees to the topology. A broker on which that fails counts as one that gives no connection.
+    ///
+    /// # Errors
+    /// The broker cannot be reached, something is absent or not allowed, or the broker does not answer.
+    pub async fn connect(broker: &Broker) -> Result<Self, Error> {
+        let connection = broker.connect("consumer").await?;
+        topology::ensure(&connection, broker.settings()).await.inspect_err(|_| broker.pass_over())?;
+        Ok(Self(connection))
+    }
+
+    /// Whether the connection stands, as far as is known.
+    pub fn is_connected(&self) -> bool {
+        self.0.status().connected()
+    }
+
+    /// Consumes, in the end holding at most `prefetch` deliveries that are not settled. If `careful`, all that the broker
+    /// has delivered before is suspect where the queue does not count how often.
+    ///
+    /// # Errors
+    /// As for [`Opened::connect`].
+    pub async fn consume(self, broker: &Broker, prefetch: u16, careful: bool) -> Result<Consumer, Error> {
+        let Self(connection) = self;
+        let amqp_queue = broker.settings().amqp_queue.clone();
+        let begin = async {
+            let channel = channel(&connection).await?;
+            let stream = consume(&channel, &amqp_queue, 1).await?;
+            Ok((channel, stream))
+        };
+        let (channel, stream) = begin.await.inspect_err(|_| broker.pass_over())?;
+        let prefetch = Some(prefetch).filter(|prefetch| *prefetch > 1);
+        Ok(Consumer { connection, channel, stream, narrow: None, amqp_queue, prefetch, careful, newest: None })
+    }
+}
+
 impl Consumer {
-    /// Connects, sees to the topology and consumes, in the end holding at most `prefetch` deliveries that are not settled.
-    /// If `careful`, all that the broker has delivered before is suspect where the queue does not count how often.
+    /// Connects, sees to the topology and consumes: see [`Opened::connect`] and [`Opened::consume`].
     ///
     /// # Errors
     /// The broker cannot be reached, something is absent or not allowed, or the broker does not answer.
     pub async fn start(broker: &Broker, prefetch: u16, careful: bool) -> Result<Self, Error> {
-        let connection = broker.connect("consumer").await?;
-        topology::ensure(&connection, broker.settings()).await?;
-        let channel = channel(&connection).await?;
-        let amqp_queue = broker.settings().amqp_queue.clone();
-        let stream = consume(&channel, &amqp_queue, 1).await?;
-        let prefetch = Some(prefetch).filter(|prefetch| *prefetch > 1);
-        Ok(Self { connection, channel, stream, narrow: None, amqp_queue, prefetch, careful, newest: None })
+        Opened::connect(broker).await?.consume(broker, prefetch, careful).await
     }
 
     /// Takes more than one delivery at a time, once there is no reason not to.

@@ -49,12 +49,15 @@ impl Error {
             Self::Settings(_) | Self::Absent(_) => true,
             Self::Timeout { .. } | Self::Cancelled => false,
             Self::Call { source, .. } => match source.kind() {
-                ErrorKind::ProtocolError(error) => matches!(
-                    error.kind(),
-                    AMQPErrorKind::Soft(
-                        AMQPSoftError::ACCESSREFUSED | AMQPSoftError::NOTFOUND | AMQPSoftError::PRECONDITIONFAILED
-                    ) | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)
-                ),
+                ErrorKind::ProtocolError(error) => {
+                    let is_refused = matches!(
+                        error.kind(),
+                        AMQPErrorKind::Soft(
+                            AMQPSoftError::ACCESSREFUSED | AMQPSoftError::NOTFOUND | AMQPSoftError::PRECONDITIONFAILED
+                        ) | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)
+                    );
+                    is_refused && !is_full(error)
+                }
                 // What TLS reports: a certificate that is not trusted, or a peer that does not speak it.
                 ErrorKind::IOError(error) => error.kind() == std::io::ErrorKind::InvalidData,
                 ErrorKind::ParsingError(_) => true,
@@ -131,6 +134,7 @@ fn diagnosis_of_call(what: String, source: &lapin::Error) -> Diagnosis {
         ErrorKind::ProtocolError(error) => diagnosis_of_protocol(what, why, error),
         ErrorKind::IOError(error) => match tls::Fault::find(error.as_ref()) {
             Some(fault) => fault.diagnosis(what, None, &REACH),
+            None if reach::is_out_of_descriptors(error.as_ref()) => reach::out_of_descriptors(what),
             None => unreachable(what, why),
         },
         ErrorKind::ParsingError(_) => {
@@ -158,6 +162,11 @@ fn diagnosis_of_protocol(what: String, why: String, error: &AMQPError) -> Diagno
         AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => {
             Diagnosis::of(Trouble::InvalidQueue, what, why, "Mend what is named on the broker")
         }
+        AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) if is_full(error) => {
+            let cure = "Wait until others close their connections, or raise the limit (rabbitmqctl set_vhost_limits or \
+                        set_user_limits)";
+            Diagnosis::of(Trouble::ServerUnreachable, what, why, cure)
+        }
         AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
             let cure = "Check the vhost in AMQP_URL (the default one is /%2f), and grant the user permissions on it \
                         (rabbitmqctl set_permissions -p VHOST)";
@@ -180,6 +189,13 @@ fn unreachable(what: String, why: String) -> Diagnosis {
 /// `rabbit_reader`.
 fn is_refused_login(error: &AMQPError) -> bool {
     error.get_message().as_str().contains("Login was refused")
+}
+
+/// Whether the vhost or the user has as many connections as it may have, which the broker says by the same code as of a
+/// vhost that the user may not use; and which passes. Source: RabbitMQ, `rabbit_reader`.
+fn is_full(error: &AMQPError) -> bool {
+    let message = error.get_message().as_str();
+    ["connection limit", "connection count"].iter().any(|words| message.contains(words))
 }
 
 /// The reason in plain words.

@@ -231,6 +231,11 @@ impl Relay {
     async fn look(&self, at_least: Duration) -> Option<Instant> {
         match self.prober.probe().await {
             Ok(()) => Some(Instant::now()),
+            Err(fault @ Error::Credentials(_)) => {
+                self.gate.close();
+                self.state.is_refused(fault.diagnosis());
+                None
+            }
             Err(fault) => {
                 if fault.class() == Class::SetUp {
                     self.gate.close();

@@ -16,12 +16,14 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::outage::{FIRST_WAIT, MAX_WAIT, Outage, until_due};
+use super::outage::{FIRST_WAIT, MAX_WAIT, Outage, next_wait, until_due};
 use crate::outcome::Diagnosis;
 use crate::ticket::AlertKey;
 
 /// So many alerts have to fail, with none succeeding in between, before it is RT that is at fault.
 const ALERTS_THAT_TELL: usize = 3;
+/// The longest wait before refused credentials are tried again: they may have been changed.
+const LOGIN_WAIT: Duration = Duration::from_mins(5);
 /// Between two tries of an RT whose probes say nothing the outage grows by this part of its age.
 const TRY_AFTER_PART: u32 = 5;
 
@@ -70,6 +72,8 @@ struct Failing {
     despite_probes: bool,
     /// The wait before the next probe.
     probe_after: Duration,
+    /// The last wait after refused credentials: a directory behind RT may lock an account that is tried too often.
+    login_after: Option<Duration>,
 }
 
 impl Condition {
@@ -112,6 +116,16 @@ impl RtState {
     /// RT does not do what it should, as a probe or the set-up says. It wants to be left alone for `at_least`.
     pub(super) fn is_down(&self, cause: Diagnosis, at_least: Duration) {
         self.failing().probe_after = FIRST_WAIT.max(at_least).min(MAX_WAIT);
+        self.go_down(cause);
+    }
+
+    /// RT refuses the credentials: they are tried again ever more rarely.
+    pub(super) fn is_refused(&self, cause: Diagnosis) {
+        let mut failing = self.failing();
+        let wait = next_wait(failing.login_after).min(LOGIN_WAIT);
+        failing.login_after = Some(wait);
+        failing.probe_after = wait;
+        drop(failing);
         self.go_down(cause);
     }
 
@@ -160,6 +174,7 @@ impl RtState {
     pub(super) fn probe_passed(&self, held: usize) {
         let mut failing = self.failing();
         failing.alerts.clear();
+        failing.login_after = None;
         if !failing.despite_probes {
             if held == 0 {
                 failing.since = None;

@@ -25,20 +25,20 @@ use crate::rtir;
 
 /// The relay with its broker: all that the tasks share.
 pub struct Service {
-    relay: Relay,
-    status: Status,
+    pub(super) relay: Relay,
+    pub(super) status: Status,
     pub(super) dead_letters: DeadLetters,
     pub(super) letter_state: LetterState,
-    broker: Arc<Broker>,
+    pub(super) broker: Arc<Broker>,
     other_client: rtir::Client,
     pub(super) ticket_made: Arc<Notify>,
-    prefetch: u16,
+    pub(super) prefetch: u16,
     pub(super) retry: Policy,
     grace: Duration,
     pub(super) metrics: Arc<Metrics>,
     /// An alert was, since the last connection was lost.
     pub(super) settled: AtomicBool,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
 }
 
 impl Service {
@@ -79,13 +79,12 @@ impl Service {
     /// # Errors
     /// At start only: the servers are there, and the configuration does not work with them.
     pub async fn run(self: &Arc<Self>) -> Result<(), Diagnosis> {
-        // Both at once: whichever is wrong, it is known soon.
-        let first = async {
-            let connected = self.connect(amqp::Error::is_configuration, false);
-            tokio::try_join!(connected, self.check_credentials())
-        };
-        let (consumer, ()) = self.status.beating(State::Starting, || false, first).await?;
-        if let Some(consumer) = consumer {
+        // Both at once: whichever is wrong, it is known soon, and before anything is taken from the queue.
+        let first = async { tokio::try_join!(self.open(amqp::Error::is_configuration), self.check_credentials()) };
+        let (opened, ()) = self.status.beating(State::Starting, || false, first).await?;
+        if let Some(opened) = opened
+            && let Some(consumer) = self.first_consumer(opened).await?
+        {
             Box::pin(self.relay_until_stopped(consumer)).await;
         }
         self.relay.close().await;
@@ -136,38 +135,6 @@ impl Service {
         }
     }
 
-    /// A consumer, however long that takes; `None` if asked to stop before. Ends with an error only if `hopeless`.
-    /// `careful`: see [`Consumer::start`].
-    async fn connect(&self, hopeless: fn(&amqp::Error) -> bool, careful: bool) -> Result<Option<Consumer>, Diagnosis> {
-        let mut delays = self.retry.delays();
-        let mut logged = None;
-        loop {
-            let error = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Ok(None),
-                started = Consumer::start(&self.broker, self.prefetch, careful) => match started {
-                    Ok(consumer) => {
-                        info!("consuming queue {:?}", self.broker.settings().amqp_queue);
-                        return Ok(Some(consumer));
-                    }
-                    Err(error) => error,
-                },
-            };
-            let diagnosis = error.diagnosis();
-            if hopeless(&error) {
-                return Err(diagnosis);
-            }
-            if logged.as_ref() != Some(&diagnosis) {
-                warn!("{diagnosis}; trying again until it can");
-                logged = Some(diagnosis);
-            }
-            tokio::select! {
-                () = self.stop.cancelled() => return Ok(None),
-                () = tokio::time::sleep(delays.next(Duration::ZERO)) => {}
-            }
-        }
-    }
-
     /// Consumes, on one connection after the other, until asked to stop; then lets what is under way finish.
     async fn relay_until_stopped(self: &Arc<Self>, mut consumer: Consumer) {
         let tasks = TaskTracker::new();
@@ -179,8 +146,8 @@ impl Service {
                 End::Stopped => break,
                 End::Paused(by) => {
                     released.cancel();
-                    let over = unless(&self.stop, Box::pin(self.until_pause_is_over(by)));
-                    if self.status.beating(State::Paused(by), || consumer.is_connected(), over).await.is_err() {
+                    let over = self.until_pause_is_over(by);
+                    if self.pause(State::Paused(by), || consumer.is_connected(), over).await.is_err() {
                         break;
                     }
                     State::Paused(by)

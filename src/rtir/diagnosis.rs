@@ -28,6 +28,9 @@ impl Error {
         if let Self::Transport { obstacle: Obstacle::Tls(fault), .. } = self {
             return fault.diagnosis(what, None, &REACH);
         }
+        if let Self::Transport { obstacle: Obstacle::Descriptors, .. } = self {
+            return reach::out_of_descriptors(what);
+        }
         let (trouble, cure) = self.help();
         Diagnosis { trouble, what, why, cure: cure.to_owned() }
     }

@@ -151,6 +151,8 @@ pub enum Obstacle {
     Server,
     /// The proxy will not carry the request.
     Proxy,
+    /// This process can open no further connection.
+    Descriptors,
     /// TLS comes to nothing.
     Tls(tls::Fault),
 }

@@ -10,7 +10,7 @@ use super::error::{Error, Obstacle, Operation};
 use crate::config::Rtir;
 use crate::outcome::Diagnosis;
 use crate::reach::http::{self, MAX_ANSWER_BYTES};
-use crate::reach::{cause, tls};
+use crate::reach::{cause, is_out_of_descriptors, tls};
 
 /// The HTTP client cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +82,9 @@ fn certificate(response: &Response) -> Option<tls::Certificate> {
 fn obstacle(error: &reqwest::Error) -> Obstacle {
     if let Some(fault) = tls::Fault::find(error) {
         return Obstacle::Tls(fault);
+    }
+    if is_out_of_descriptors(error) {
+        return Obstacle::Descriptors;
     }
     // Source: hyper-util, the errors of its tunnels.
     if cause(error).contains("tunnel") { Obstacle::Proxy } else { Obstacle::Server }

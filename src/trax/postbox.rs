@@ -143,6 +143,9 @@ fn diagnosis_of_transport(what: &str, error: &reqwest::Error) -> Diagnosis {
     if let Some(fault) = tls::Fault::find(error) {
         return fault.diagnosis(what.to_owned(), None, &REACH);
     }
+    if reach::is_out_of_descriptors(error) {
+        return reach::out_of_descriptors(what.to_owned());
+    }
     let cure = "Check that trax runs, and TRAX_URL, HTTPS_PROXY and the network";
     Diagnosis::of(Trouble::ServerUnreachable, what, cause(error), cure)
 }

@@ -16,6 +16,7 @@ use lapin::tcp::{AMQPUriTcpExt, AsyncTcpStream, OwnedTLSConfig};
 use lapin::uri::AMQPUri;
 use lapin::{ConnectionProperties, Result};
 use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::altered::{Altered, Notes};
 use super::filter::Filter;
@@ -42,7 +43,8 @@ impl Deref for Connection {
     }
 }
 
-/// Connects as lapin does, TCP and TLS included, but with a filter above them, a new one for each stream.
+/// Connects as lapin does, TCP and TLS included, but with a filter above them, a new one for each stream. Given up before it
+/// has connected, it leaves nothing behind: lapin's own thread reads on for as long as its stream goes on.
 ///
 /// # Errors
 /// As of lapin's.
@@ -56,12 +58,16 @@ pub(in crate::amqp) async fn connect(
     let runtime = Runtime::new(RuntimeParts::new(tokio.clone(), FilteringReactor(tokio)));
     let notes = Arc::new(Notes::default());
     let stream_notes = Arc::clone(&notes);
+    let given_up = CancellationToken::new();
+    let guard = given_up.clone().drop_guard();
     let connect = async move |uri: AMQPUri, _| {
         let stream = uri.connect_with_config_async(tls.as_ref(), &below).await?;
-        Ok(AsyncTcpStream::Plain(Filtered::new(stream, Filter::new(Arc::clone(&stream_notes)))))
+        let filter = Filter::new(Arc::clone(&stream_notes));
+        Ok(AsyncTcpStream::Plain(Filtered::new(stream, filter, given_up.clone())))
     };
     // It is large.
     let lapin = Box::pin(lapin::Connection::connector(uri, runtime, connect, properties)).await?;
+    guard.disarm();
     Ok(Connection { lapin, notes })
 }
 
@@ -95,7 +101,8 @@ impl Reactor for FilteringReactor {
         &self,
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
-        let filtered = |stream| Filtered::new(AsyncTcpStream::Plain(stream), Filter::default());
+        let plain = AsyncTcpStream::Plain;
+        let filtered = move |stream| Filtered::new(plain(stream), Filter::default(), CancellationToken::new());
         self.0.tcp_connect_addr(address).map(move |stream| stream.map(filtered))
     }
 }

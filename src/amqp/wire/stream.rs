@@ -5,16 +5,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::filter::Filter;
 
 /// So much is read at once.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Reads through a [`Filter`]; writes as it is told.
+/// Reads through a [`Filter`], until it is given up; writes as it is told.
 pub(super) struct Filtered<S> {
     inner: S,
     filter: Filter,
+    given_up: Pin<Box<WaitForCancellationFutureOwned>>,
     /// What was read: `..given` is given on already, `given..passed` has passed the filter, `passed..read` has not.
     buffer: Vec<u8>,
     given: usize,
@@ -23,8 +25,9 @@ pub(super) struct Filtered<S> {
 }
 
 impl<S> Filtered<S> {
-    pub(super) fn new(inner: S, filter: Filter) -> Self {
-        Self { inner, filter, buffer: Vec::new(), given: 0, passed: 0, read: 0 }
+    pub(super) fn new(inner: S, filter: Filter, given_up: CancellationToken) -> Self {
+        let given_up = Box::pin(given_up.cancelled_owned());
+        Self { inner, filter, given_up, buffer: Vec::new(), given: 0, passed: 0, read: 0 }
     }
 
     /// Gives on what has passed, as much as `out` takes.
@@ -51,6 +54,9 @@ impl<S> Filtered<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Filtered<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        if this.given_up.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         while this.given == this.passed && !out.is_empty() {
             this.make_room();
             let count = ready!(Pin::new(&mut this.inner).poll_read(cx, &mut this.buffer[this.read..]))?;

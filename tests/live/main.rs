@@ -16,6 +16,7 @@ mod broker;
 mod broker_users;
 mod browsing;
 mod check;
+mod connections;
 mod dead_letter_faults;
 mod dead_letters;
 mod doubles;

@@ -375,6 +375,26 @@ async fn a_password_that_rt_refuses_later_holds_the_alerts() {
 // --- one alert, one ticket
 
 #[tokio::test]
+async fn refused_credentials_are_tried_ever_more_rarely() {
+    let clock = Clock::stopped();
+    let scene = Scene::new(&Clock::TIMEOUT);
+    scene.handle_on(&clock, "warm-up").await;
+    scene.rt.change_password("another");
+    scene.rt.forget_sessions();
+    let handled = scene.start(&alerts::ssl("alert-1"));
+    let logins = || scene.rt.count(Op::LogIn);
+    clock.until("a refusal", || (logins() >= 3).then_some(())).await;
+    let before = logins();
+    clock.pass(10).await;
+    let tries = logins() - before;
+    assert!((4..=8).contains(&tries), "{tries} in ten minutes: after 5, 10, 20, 40 s and so on");
+    assert!(!handled.is_finished());
+    scene.rt.change_password(crate::support::fake_rt::PASSWORD);
+    clock.pass(5).await;
+    done(&clock.fate(handled).await);
+}
+
+#[tokio::test]
 async fn a_lost_answer_to_a_create_that_was_done_makes_no_second_ticket() {
     let lost = [
         Fault::CutAfter,

@@ -314,3 +314,20 @@ fn render_and_publish_print_no_secret() {
         leaks_no_secret(&(stdout + &stderr));
     }
 }
+
+#[test]
+fn a_proxy_that_the_environment_names_shows_no_secret_when_it_repeats_the_request() {
+    let rt = FakeRt::start();
+    for op in [Op::Rt, Op::Queues, Op::Other] {
+        rt.keep(op, Fault::Echo(502));
+    }
+    let proxy = format!("http://relay:{PROXY_PASSWORD}@127.0.0.1:{}", rt.port());
+    let mut environment = rt.environment(&[("RTIR_URL", "http://rt.invalid"), ("RTIR_TIMEOUT", "5s")]);
+    environment.push(("HTTP_PROXY".to_owned(), proxy.clone()));
+    environment.push(("http_proxy".to_owned(), proxy));
+    let (code, stdout, stderr) = crate::support::relay_process::run(&environment, &["check"], b"");
+    assert_eq!(code, Some(1), "{stdout}{stderr}");
+    assert!(rt.requests().iter().any(|request| request.header("proxy-authorization").is_some()), "by the proxy");
+    leaks_no_secret(&stdout);
+    leaks_no_secret(&stderr);
+}

@@ -83,6 +83,11 @@ pub async fn unbind(exchange: &str, amqp_queue: &str) {
     call(Method::DELETE, &format!("bindings/%2F/e/{exchange}/q/{amqp_queue}/%23"), &Value::Null).await;
 }
 
+/// How many connections a vhost may have; -1 is any.
+pub async fn limit_connections(vhost: &str, most: i64) {
+    call(Method::PUT, &format!("vhost-limits/{vhost}/max-connections"), &json!({ "value": most })).await;
+}
+
 /// A policy on one queue, named as it is. Returns when the API shows it, which takes some seconds.
 pub async fn set_policy(amqp_queue: &str, definition: Value) {
     let pattern = format!("^{}$", amqp_queue.replace('.', "\\."));

@@ -20,3 +20,4 @@ pub mod raw_publisher;
 pub mod relay_process;
 pub mod rt;
 pub mod servers;
+pub mod silent;

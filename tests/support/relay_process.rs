@@ -58,6 +58,12 @@ impl RelayProcess {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
+    /// How many threads and how many open files and connections it has now.
+    pub fn threads_and_descriptors(&self) -> (usize, usize) {
+        let count = |what| std::fs::read_dir(format!("/proc/{}/{what}", self.child.id())).expect("it runs").count();
+        (count("task"), count("fd"))
+    }
+
     /// How often the log has `text`.
     pub fn count(&self, text: &str) -> usize {
         self.log.lock().unwrap().matches(text).count()

@@ -62,7 +62,18 @@ Set( $HTMLFormatter, 'core' );
 Set( $BcryptCost, $ENV{RELAY_LAB_BCRYPT} || 4 );
 
 # In place of RTIR's.
-my $lifecycles = File::Basename::dirname( Cwd::abs_path(__FILE__) ) . '/../../deploy/rt/demo-lifecycles.pm';
-require $lifecycles;
+my $deploy = File::Basename::dirname( Cwd::abs_path(__FILE__) ) . '/../../deploy/rt';
+require "$deploy/demo-lifecycles.pm";
+
+# The queue of a test's scene has a lifecycle of its own, that of RTIR's reports in all
+# but its name: initialdata.pl lets a service user see every queue with RTIR's own.
+my %lifecycles = RT->Config->Get('Lifecycles');
+my $maps       = $lifecycles{__maps__};
+$maps->{s/incident_reports/scene/r} = $maps->{$_} for keys %$maps;
+$maps->{$_} = { map { $_ => $_ } qw(new open resolved rejected) }
+    for 'scene -> incident_reports', 'incident_reports -> scene';
+Set( %Lifecycles, scene => $lifecycles{incident_reports} );
+
+require "$deploy/priorities.pm";
 
 1;

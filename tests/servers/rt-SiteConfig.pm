@@ -5,14 +5,15 @@ use Cwd ();
 use File::Basename ();
 
 my $dir = $ENV{RELAY_LAB_RT_DIR} or die "RELAY_LAB_RT_DIR is not set";
-open my $port_file, '<', "$dir/port" or die "$dir/port: $!";
-chomp( my $port = <$port_file> );
+open my $web_file, '<', "$dir/web" or die "$dir/web: $!";
+chomp( my $web = <$web_file> );
+my ( $web_domain, $web_port ) = split /:/, $web;
 
 Set( $rtname,       'rt.example' );
 Set( $Organization, 'rt.example' );
 Set( $Timezone,     'UTC' );
-Set( $WebDomain,    '127.0.0.1' );
-Set( $WebPort,      $port );
+Set( $WebDomain,    $web_domain );
+Set( $WebPort,      $web_port );
 Set( $WebPath,      '' );
 
 # Everything RT writes stays below $dir.

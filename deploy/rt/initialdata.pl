@@ -133,23 +133,22 @@ my $user = sub {
 
 my $lookup_type = 'RT::Queue-RT::Ticket';
 
-# The field of that name to use on $queue, if there is one.
+# The field of that name to use on $queue, if there is one: where several are applied
+# to other queues only, the oldest.
 my $find_field = sub {
     my ( $queue, $name ) = @_;
     my $fields = RT::CustomFields->new( RT->SystemUser );
     $fields->LimitToLookupType($lookup_type);
     $fields->Limit( FIELD => 'Name', VALUE => $name, CASESENSITIVE => 0 );
     $fields->FindAllRows;
-    my @fields  = grep { !$_->Disabled } @{ $fields->ItemsArrayRef };
+    my @fields  = sort { $a->id <=> $b->id } grep { !$_->Disabled } @{ $fields->ItemsArrayRef };
     my @applied = grep { $_->IsGlobal || $_->IsAdded( $queue->id ) } @fields;
-    my @choice  = @applied ? @applied : @fields;
-    return $choice[0] if @choice < 2;
-    my $ids = join ' and ', map { '#' . $_->id } sort { $a->id <=> $b->id } @choice;
-    my $of  = 'the one that has the values of tickets';
-    die 'The queue ' . $queue->Name . " has more than one custom field named $name: $ids. RT takes any of them. In RT:"
-        . " Admin > Custom Fields: disable or rename all but $of, and load this file again\n" if @applied;
-    die "There is more than one custom field named $name: $ids. In RT: Admin > Custom Fields: apply $of to the queue "
-        . $queue->Name . ", or disable all but that, and load this file again\n";
+    die 'The queue ' . $queue->Name . " has more than one custom field named $name: "
+        . join( ' and ', map { '#' . $_->id } @applied )
+        . '. RT takes any of them. In RT: Admin > Custom Fields: disable or rename all but the one that has the values'
+        . " of tickets, and load this file again\n"
+        if @applied > 1;
+    return $applied[0] || $fields[0];
 };
 
 # What would make RT drop the keys of alerts silently.

@@ -1,7 +1,7 @@
 # One word for each job; README and CONTRIBUTING explain them. All of them install what they need (Debian, Ubuntu).
 SHELL := /bin/bash
-.PHONY: demo test test-offline test-live test-rabbitmq-4 faults fuzz lint tools deploy-check compose-test \
-	publishers-test deb deb-test sbom figures
+.PHONY: demo test test-offline live-ready test-live test-rabbitmq-4 test-rt-debian-13 test-rt-french test-rt-proxied \
+	faults fuzz lint tools deploy-check compose-test publishers-test deb deb-test sbom figures
 
 # Shows the relay at work on a real RabbitMQ and a real RT. KEEP=1 leaves it up.
 demo:
@@ -15,18 +15,32 @@ test-offline:
 	cargo test --locked --lib --bins --test offline --test model
 
 # They mostly wait for servers, so more of them run side by side than there are cores.
-test-live:
+LIVE := tests/servers/with-servers cargo test --locked --test live -- --test-threads 4
+live-ready:
 	@tests/servers/install postgresql rt5-db-postgresql
 	cargo test --locked --test live --no-run
-	tests/servers/with-servers cargo test --locked --test live -- --test-threads 4
+test-live: live-ready
+	$(LIVE)
 
 # The live tests on the RabbitMQ 4 of Debian 13, in a root directory of its own.
 RABBITMQ_4 := target/debian-trixie-rabbitmq
-test-rabbitmq-4:
-	@tests/servers/install postgresql rt5-db-postgresql
+test-rabbitmq-4: live-ready
 	@tests/servers/debian-root $(RABBITMQ_4) trixie rabbitmq-server
-	cargo test --locked --test live --no-run
-	RELAY_LAB_RABBITMQ_ROOT=$(RABBITMQ_4) tests/servers/with-servers cargo test --locked --test live -- --test-threads 4
+	RELAY_LAB_RABBITMQ_ROOT=$(RABBITMQ_4) $(LIVE)
+
+# The same on the RT of Debian 13.
+RT_DEBIAN_13 := target/debian-trixie-rt
+test-rt-debian-13: live-ready
+	@tests/servers/debian-root $(RT_DEBIAN_13) trixie request-tracker5 rt5-db-sqlite rt5-db-postgresql starman
+	RELAY_LAB_RT_ROOT=$(RT_DEBIAN_13) $(LIVE)
+
+# On an RT that speaks French, as do its service users.
+test-rt-french: live-ready
+	RELAY_LAB_RT_LANG=fr_FR.UTF-8 $(LIVE)
+
+# On an RT with another name and port than those it is reached by.
+test-rt-proxied: live-ready
+	RELAY_LAB_RT_WEB=rt.example:8443 $(LIVE)
 
 # The faults in their long form, half an hour, with a table; ONLY=word: those whose name has it.
 faults:

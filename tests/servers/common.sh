@@ -3,6 +3,7 @@
 # directory of one server; its processes are kept in $dir/NAME.pid.
 
 die() { echo "${0##*/}: $*" >&2; exit 1; }
+warn() { echo "${0##*/}: warning: $*" >&2; }
 
 # How long a server may take to come up, for a slow or busy machine.
 patience=${RELAY_LAB_PATIENCE:-120}
@@ -89,3 +90,18 @@ logs() {
         tail -n 40 "$file" >&2
     done
 }
+
+# For `install` and `debian-root`. Whether newer versions were looked for since
+# yesterday, by the time of the file $1; RELAY_LAB_UPDATE decides otherwise.
+looked_today() {
+    case ${RELAY_LAB_UPDATE:-} in
+        0) return 0 ;;
+        1) return 1 ;;
+    esac
+    [ -n "$(find "$1" -mmin -1440 2>/dev/null)" ]
+}
+# What apt-get may take when there is no network.
+# shellcheck disable=SC2034
+fetching=(-o Acquire::Retries=0 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15 -o APT::Update::Error-Mode=any)
+# Runs a command as root, by a sudo that asks nothing.
+as_root_unasked() { command -v sudo >/dev/null && sudo -n --preserve-env=RELAY_LAB_UPDATE -- "$@"; }

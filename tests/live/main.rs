@@ -26,6 +26,7 @@ mod fresh_rt;
 mod health;
 mod hostile;
 mod operator;
+mod people;
 mod publish;
 mod refusals;
 mod sessions;

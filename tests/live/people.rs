@@ -80,7 +80,7 @@ async fn the_mail_about_an_alert_begins_with_the_alert_in_the_language_chosen() 
 
         let told = mail_about(&scene, language, count).await;
         let place = |text: &str| told.find(text).unwrap_or_else(|| panic!("no {text} in {told}"));
-        assert!(place("The certificate ") < place("Severity:"), "{told}");
+        assert!(place("There is a problem with the certificate") < place("Severity:"), "{told}");
         assert!(place("Severity:") < place(next) && place(next) < place("Alert ID: "), "{told}");
         assert!(!told.contains(RTS_OWN_TEXT) && !told.contains("AutoReply"), "{told}");
         assert_eq!(told.matches("\nSubject: ").count(), 1, "{told}");

@@ -26,5 +26,6 @@ Set( $HTMLFormatter,     'core' );
 
 # In place of RTIR's.
 require '/usr/local/share/rt/demo-lifecycles.pm';
+require '/usr/local/share/rt/priorities.pm';
 
 1;

@@ -20,6 +20,7 @@ my $queue_name = $ENV{RTIR_QUEUE}    || 'Incident Reports';
 my $user_name  = $ENV{RTIR_USERNAME} || 'rtir-relay';
 my $seen       = $ENV{SHOW_TICKET}   || 'rtir';
 
+# The first is what tickets are found by.
 my @fields = (
     {   Name        => 'Alert ID',
         Type        => 'FreeformSingle',
@@ -158,7 +159,8 @@ my $fits = sub {
     die "The custom field $name is of the type $type. In RT: Admin > Custom Fields: make it 'Enter one value'\n"
         unless $type eq 'Freeform';
     for my $key ( 'sha256:' . '0123abcd' x 7, 'Ssl-2026.11_23:7' ) {
-        die "The custom field $name has a validation which alert ids do not pass. In RT: Admin > Custom Fields: empty it\n"
+        die "The custom field $name has a validation which alert ids do not pass. In RT: Admin > Custom Fields: empty"
+            . " it, and load this file again\n"
             unless $field->MatchPattern($key);
     }
 };
@@ -168,6 +170,7 @@ my $field = sub {
     my $values = delete $field{Values} || [];
     delete $field{Rights};
     my $field = $find_field->( $queue, $field{Name} );
+    $fits->($field) if $field && $field{Name} eq 'Alert ID';
     unless ($field) {
         $field = RT::CustomField->new( RT->SystemUser );
         my ( $ok, $message ) = $field->Create( %field, LookupType => $lookup_type );
@@ -190,17 +193,13 @@ our @Initial = (
         my $reports = $queue->($queue_name);
         die "There is no queue $queue_name\n" unless $reports->id;
         die "SHOW_TICKET may be 'all' or empty, not '$seen'\n" unless $seen =~ /^(?:rtir|all)$/;
+        my @there     = map { $field->( $reports, %$_ ) } @fields;
         my @elsewhere = grep { $_->id != $reports->id } $queues_of_rtir->();
         my @relay     = ( 'User', $user->()->PrincipalId );
         $grant->( @relay, $reports, @rights_on_queue );
         $grant->( @relay, $_, @rights_on_elsewhere ) for $seen eq 'all' ? RT->System : @elsewhere;
-        for my $wanted (@fields) {
-            my $field = $field->( $reports, %$wanted );
-            $grant->( @relay, $field, @{ $wanted->{Rights} || \@rights_on_field } );
-            next unless $wanted->{Name} eq 'Alert ID';
-            $fits->($field);
-            $show->( $field, $reports, @elsewhere );
-        }
+        $grant->( @relay, $there[$_], @{ $fields[$_]{Rights} || \@rights_on_field } ) for 0 .. $#fields;
+        $show->( $there[0], $reports, @elsewhere );
     },
 );
 

@@ -635,7 +635,8 @@ async fn what_only_writing_shows() {
             says(
                 "test ticket: resolve",
                 "missing permission",
-                "Permission Denied",
+                // In RT's own words, which are in its language.
+                ": Ticket ",
                 "Grant the service user ModifyTicket",
             ),
             vec![Rt(&["grant", "SCENE", "ModifyTicket", "SCENE"])],

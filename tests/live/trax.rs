@@ -70,8 +70,11 @@ impl House {
 
     /// A person sets something on a ticket.
     pub async fn set(&self, ticket: u64, what: &Value) {
+        let history = format!("ticket/{ticket}/history?per_page=100");
+        let before = self.scene.rt.get(&history).await["count"].as_u64();
         let said = self.scene.rt.put(ticket, what).await;
-        assert!(said[0].as_str().is_some_and(|said| said.contains(" added") || said.contains(" changed ")), "{said}");
+        // What RT says of it is in its language.
+        assert!(self.scene.rt.get(&history).await["count"].as_u64() > before, "{said}");
     }
 
     /// The comments on a ticket, as text.

@@ -66,14 +66,13 @@ Set( $BcryptCost, $ENV{RELAY_LAB_BCRYPT} || 4 );
 my $deploy = File::Basename::dirname( Cwd::abs_path(__FILE__) ) . '/../../deploy/rt';
 require "$deploy/demo-lifecycles.pm";
 
-# The queue of a test's scene has a lifecycle of its own, that of RTIR's reports in all
-# but its name: initialdata.pl lets a service user see every queue with RTIR's own.
+# The queue of a test's scene has RT's own lifecycle, which is like that of RTIR's reports:
+# initialdata.pl lets a service user see every queue with one of RTIR's.
 my %lifecycles = RT->Config->Get('Lifecycles');
 my $maps       = $lifecycles{__maps__};
-$maps->{s/incident_reports/scene/r} = $maps->{$_} for keys %$maps;
-$maps->{$_} = { map { $_ => $_ } qw(new open resolved rejected) }
-    for 'scene -> incident_reports', 'incident_reports -> scene';
-Set( %Lifecycles, scene => $lifecycles{incident_reports} );
+$maps->{'default -> investigations'}
+    = { %{ $maps->{'incident_reports -> investigations'} }, stalled => 'open', deleted => 'resolved' };
+$maps->{'investigations -> default'} = $maps->{'investigations -> incident_reports'};
 
 require "$deploy/priorities.pm";
 

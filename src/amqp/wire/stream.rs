@@ -38,8 +38,8 @@ impl<S> Filtered<S> {
         count
     }
 
-    /// Room for more behind what was read; all that has passed is given on.
-    fn make_room(&mut self) -> &mut [u8] {
+    /// Makes room behind what was read. All that has passed is given on.
+    fn make_room(&mut self) {
         self.buffer.copy_within(self.passed..self.read, 0);
         self.read -= self.passed;
         (self.given, self.passed) = (0, 0);
@@ -47,7 +47,6 @@ impl<S> Filtered<S> {
         if self.buffer.len() - self.read < READ_BYTES / 2 {
             self.buffer.resize(self.read + READ_BYTES, 0);
         }
-        &mut self.buffer[self.read..]
     }
 }
 

@@ -31,7 +31,7 @@ async fn a_start_with_a_wrong_password_of_rt_takes_nothing_from_the_queue() {
     let queue = stage.amqp.amqp_queue();
     assert_eq!(stage.amqp.ready(&queue).await, 3);
     let message = stage.amqp.take(&queue).await;
-    assert_eq!(message.header("x-delivery-count"), None, "it was delivered to nobody");
+    assert!(matches!(message.header("x-delivery-count"), None | Some("0")), "it was delivered to nobody");
     stage.amqp.close().await;
 }
 

@@ -44,7 +44,8 @@ async fn a_lifecycle_that_does_not_start_with_new_costs_no_alert() {
         scene.publish_alert(&alerts::ssl(&format!("alert-{number}"))).await;
     }
     refused(&relay, 1).await;
-    rt_admin(&["set-lifecycle", &name, "incident_reports"]);
+    // RT's own, as the scene had it: with RTIR's, the users of other scenes would see its tickets.
+    rt_admin(&["set-lifecycle", &name, "default"]);
     scene.tickets(5).await;
     eventually("all are settled", async || (relay.count("\"outcome\":\"created\"") == 5).then_some(())).await;
     scene.stop(relay).await;
@@ -84,14 +85,14 @@ async fn creates_refused_while_probes_pass_pause_the_relay_until_they_are_taken(
 #[tokio::test]
 async fn a_requestor_that_rt_drops_is_named_in_a_comment_and_a_warning() {
     let scene = Scene::new("dropped").await;
-    // RT names a new user by the address, and there is one of that name with another address.
+    // RT takes an address for the name of a user, too, and there is one of that name with another address.
     let dropped = format!("dropped-{}@water.example", scene.name.to_lowercase());
     rt_admin(&["add-user", &dropped, &format!("another-{dropped}")]);
     let relay = scene.relay(&[]).await;
     let people = json!([{ "email": "ada@water.example" }, { "email": dropped }]);
     scene.publish_alert(&alerts::with(alerts::ssl("alert-1"), json!({ "entity": { "focal_points": people } }))).await;
     let ticket = scene.tickets(1).await.remove(0);
-    assert_eq!(ticket.requestors, ["ada@water.example"]);
+    assert!(!ticket.requestors.contains(&dropped), "{:?}", ticket.requestors);
     let shown = dropped.replace('.', "[.]").replace('@', "[at]");
     let comment = eventually("a comment", async || {
         let history = scene.rt.get(&format!("ticket/{}/attachments?fields=Content", ticket.id)).await.to_string();
@@ -109,14 +110,12 @@ async fn a_requestor_that_rt_drops_is_named_in_a_comment_and_a_warning() {
 #[tokio::test]
 async fn an_address_of_rt_itself_is_nobody_to_notify() {
     let scene = Scene::new("own-address").await;
-    let relay = scene.relay(&[]).await;
     let people = |email: &str| json!({ "entity": { "focal_points": [{ "email": email }] } });
     let own = format!("{}@rt.example", scene.name);
     rt_admin(&["set-address", &scene.name, &own]);
-    scene.stop(relay).await;
     let relay = scene.relay(&[]).await;
     scene.publish_alert(&alerts::with(alerts::ssl("own"), people(&own))).await;
-    assert_eq!(scene.take_dead_letter().await.reason(), "missing_focal_points");
+    assert_eq!(scene.dead_letters(1).await[0].reason(), "missing_focal_points");
     scene.stop(relay).await;
     assert_eq!(scene.rt.tickets().await.len(), 0);
     scene.close().await;

@@ -18,6 +18,7 @@ mod management;
 mod probe;
 mod publish;
 mod topology;
+mod trim;
 mod wire;
 
 pub use browse::{Browser, Held, NotOpened, Walk};
@@ -26,7 +27,7 @@ pub use consume::{Consumer, Delivery, Opened};
 pub use dead_letter::{DeadLetters, LetterCopy, NotStored};
 pub use error::{Error, REACH};
 pub use lease::{Lease, Question, ask, may_ask};
-pub use letter::{Letter, LetterId, NotAnExport};
+pub use letter::{Fingerprint, Letter, LetterId, NotAnExport, ReplayId};
 pub use management::{Management, ManagementError, QueueFacts};
 pub use probe::Probe;
 pub use publish::{PublishError, Publisher};

@@ -22,6 +22,7 @@ use clap::{Parser, Subcommand};
 use crate::alert;
 use crate::config::{Environment, Fault, Log};
 use crate::telemetry;
+use output::say;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,23 @@ enum Command {
 }
 
 impl Cli {
+    /// The command that the arguments of the process ask for.
+    ///
+    /// # Errors
+    /// They ask for none; what is wrong was said, or the help that they ask for printed.
+    pub fn from_arguments() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| {
+            let text = error.render().to_string();
+            if text == terminal::lines(&text) {
+                // Whoever reads it has seen enough.
+                let _ = error.print();
+            } else {
+                say!("{}", text.trim_end());
+            }
+            u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+        })
+    }
+
     /// Runs the command.
     pub fn execute(self) -> ExitCode {
         let environment = Environment::of_process();
@@ -110,9 +128,9 @@ impl Cli {
 
 /// Says all that is wrong with the configuration.
 fn report(faults: &[Fault]) -> Exit {
-    eprintln!("The configuration has {} fault{}:", faults.len(), if faults.len() == 1 { "" } else { "s" });
+    say!("The configuration has {} fault{}:", faults.len(), if faults.len() == 1 { "" } else { "s" });
     for fault in faults {
-        eprintln!("  {fault}");
+        say!("  {fault}");
     }
     Exit::Configuration
 }
@@ -122,7 +140,7 @@ fn block_on(work: impl Future<Output = Exit>) -> Exit {
     match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => {
-            eprintln!("The runtime cannot be started: {error}");
+            say!("The runtime cannot be started: {error}");
             Exit::Failed
         }
     }

@@ -45,7 +45,7 @@ struct Ready {
     state: &'static str,
     broker: BrokerCondition,
     rt: Condition,
-    dead_letters: Condition,
+    dead_letters: DeadLetters,
     in_flight: usize,
     /// Absent where tickets are not handed over.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,6 +59,15 @@ struct HandOver {
     condition: Condition,
     /// How many tickets are to be handed over, as this relay saw last.
     pending: usize,
+}
+
+/// How the storing of dead letters is.
+#[derive(Serialize)]
+struct DeadLetters {
+    #[serde(flatten)]
+    condition: Condition,
+    /// How many wait, in an outage or each for itself: the log names them.
+    waiting: usize,
 }
 
 #[derive(Serialize)]
@@ -137,7 +146,10 @@ async fn readyz(extract::State(health): extract::State<Arc<Health>>) -> Response
         state: status.state().as_str(),
         broker: BrokerCondition { connected: status.is_broker_connected() },
         rt: service.relay().condition().outage().into(),
-        dead_letters: service.dead_letter_outage().as_ref().into(),
+        dead_letters: DeadLetters {
+            condition: service.dead_letter_outage().as_ref().into(),
+            waiting: service.waiting_dead_letters(),
+        },
         in_flight: service.relay().in_flight(),
         trax: health.trax.as_ref().map(hand_over),
     };
@@ -157,6 +169,7 @@ async fn exposition(extract::State(health): extract::State<Arc<Health>>) -> Resp
         concurrency_limit: relay.concurrency_limit(),
         rt_down: relay.condition().outage().is_some(),
         dead_letters_down: service.dead_letter_outage().is_some(),
+        dead_letters_waiting: service.waiting_dead_letters(),
         paused: matches!(status.state(), State::Paused(_)),
         broker_connected: status.is_broker_connected(),
         trax_pending: trax.map_or(0, |trax| trax.pending()),

@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use rtir_relay::cli::Cli;
 
 fn main() -> ExitCode {
-    Cli::parse().execute()
+    Cli::from_arguments().map_or_else(|exit| exit, Cli::execute)
 }

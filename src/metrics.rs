@@ -61,6 +61,8 @@ pub struct Now {
     pub rt_down: bool,
     /// Whether dead letters wait because none can be stored.
     pub dead_letters_down: bool,
+    /// How many dead letters wait to be stored.
+    pub dead_letters_waiting: usize,
     /// Whether the alerts were given back for a while.
     pub paused: bool,
     /// Whether there is a connection to consume from.
@@ -77,6 +79,7 @@ struct Gauges {
     concurrency_limit: Gauge,
     rt_down: Gauge,
     dead_letters_down: Gauge,
+    dead_letters_waiting: Gauge,
     paused: Gauge,
     broker_connected: Gauge,
     trax_pending: Gauge,
@@ -141,6 +144,11 @@ impl Default for Metrics {
                     Gauge::default(),
                 ),
                 rt_down: names.add("rt_down", "Whether alerts wait for RT", Gauge::default()),
+                dead_letters_waiting: names.add(
+                    "dead_letters_waiting",
+                    "Dead letters that could not be stored yet, in an outage or each for itself",
+                    Gauge::default(),
+                ),
                 dead_letters_down: names.add(
                     "dead_letters_down",
                     "Whether dead letters wait because none can be stored",
@@ -272,6 +280,7 @@ impl Gauges {
         self.concurrency_limit.set(whole(now.concurrency_limit));
         self.rt_down.set(now.rt_down.into());
         self.dead_letters_down.set(now.dead_letters_down.into());
+        self.dead_letters_waiting.set(whole(now.dead_letters_waiting));
         self.paused.set(now.paused.into());
         self.broker_connected.set(now.broker_connected.into());
         self.trax_pending.set(whole(now.trax_pending));

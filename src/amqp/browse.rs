@@ -1,16 +1,16 @@
 //! Looking into the dead-letter queue without harm: letters are delivered and never acknowledged, so that all of them
 //! are back when the channel closes. The one way out of the queue is [`Walk::remove`].
 
+mod window;
+
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
 use lapin::Channel;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use lapin::options::BasicAckOptions;
 use tracing::debug;
 
 use super::connect::{Broker, channel};
@@ -21,17 +21,16 @@ use super::lock::{Lock, Taken};
 use super::publish::Publisher;
 use super::topology::{self, DeliveryLimit};
 use super::wire::Connection;
+use window::{Window, ready};
 
 /// Letters are fetched in windows, each on a channel of its own: to acknowledge one, the broker looks through all that
-/// its channel holds. So many are in a window, and in the first, whose bodies tell how large the others may be.
-const WINDOW: u32 = 1000;
-const FIRST_WINDOW: u32 = 32;
-/// The most bytes of bodies in a window, as far as the largest body seen tells.
-const WINDOW_BYTES: usize = 32 * 1024 * 1024;
+/// its channel holds, and of several consumers on a channel it gives the letters back in no order. So many are in a
+/// window: how large their bodies are is known only when all of them are here.
+const WINDOW: u32 = 32;
+/// The most bytes of bodies in a window, as far as the largest body so far tells.
+const WINDOW_BYTES: usize = 16 * 1024 * 1024;
 /// The most channels of a walk; brokers allow 2047 by default. For more letters than fit, windows are larger.
 const MOST_CHANNELS: u32 = 1500;
-/// How long the broker may take for a letter before it is asked whether there are more.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// How soon the broker is asked again whether it has taken letters back.
 const GIVEN_BACK_WITHIN: Duration = Duration::from_millis(5);
 /// How long the broker gets for what was removed of a window. AMQP confirms no acknowledgement: whether it was enough, only
@@ -62,7 +61,7 @@ pub enum NotOpened {
 pub struct Walk<'a> {
     browser: &'a Browser,
     windows: Vec<Window>,
-    /// What was fetched with the newest window and is not handed out yet.
+    /// What was fetched into the newest window and is not handed out yet.
     fetched: VecDeque<Delivery>,
     /// How many were not fetched yet.
     left: u32,
@@ -70,20 +69,12 @@ pub struct Walk<'a> {
     largest: usize,
 }
 
-/// What was fetched together.
-struct Window {
-    /// What was delivered on it is held as long as it is open.
-    channel: Channel,
-    /// How many letters that is now.
-    held: u32,
-    /// Whether a letter of it was removed.
-    removed: bool,
-}
-
 /// A letter that the walk holds.
 pub struct Held {
     /// The letter.
     pub letter: Letter,
+    /// Whether it was handed out before. It may be left over only then.
+    pub redelivered: bool,
     /// What is left of its delivery: the means to acknowledge it.
     delivery: Delivery,
     /// The index of its window.
@@ -165,8 +156,8 @@ impl Walk<'_> {
     /// # Errors
     /// A channel or the connection failed; all letters are back in the queue then.
     pub async fn next(&mut self) -> Result<Option<Held>, Error> {
-        if self.fetched.is_empty() && self.left > 0 {
-            self.fetch_window().await?;
+        while self.fetched.is_empty() && self.left > 0 {
+            self.fetch().await?;
         }
         let Some(mut delivery) = self.fetched.pop_front() else { return Ok(None) };
         let window = self.windows.len() - 1;
@@ -180,7 +171,8 @@ impl Walk<'_> {
             properties: mem::take(&mut delivery.properties),
             body: mem::take(&mut delivery.data),
         };
-        Ok(Some(Held { letter, delivery, window }))
+        let redelivered = delivery.redelivered || letter.looks() > 0;
+        Ok(Some(Held { letter, redelivered, delivery, window }))
     }
 
     /// Takes a letter out of the queue. AMQP does not confirm it: another walk tells whether the broker has done it.
@@ -221,8 +213,22 @@ impl Walk<'_> {
             self.keep(&held).await?;
         }
         let observer = channel(&self.browser.connection).await?;
+        self.settle_removals().await?;
         for window in &self.windows {
             self.give_back(window, &observer).await?;
+        }
+        Ok(())
+    }
+
+    /// A quorum queue takes acknowledgements in portions, and forgets those that wait when their channel closes.
+    async fn settle_removals(&self) -> Result<(), Error> {
+        let mut removed = false;
+        for window in self.windows.iter().filter(|window| window.removed) {
+            ready(&window.channel, &self.browser.amqp_queue).await?;
+            removed = true;
+        }
+        if removed {
+            tokio::time::sleep(REMOVED_WITHIN).await;
         }
         Ok(())
     }
@@ -231,11 +237,6 @@ impl Walk<'_> {
     /// letters of two windows that go back at once would change places.
     async fn give_back(&self, window: &Window, observer: &Channel) -> Result<(), Error> {
         let amqp_queue = &self.browser.amqp_queue;
-        if window.removed {
-            // A quorum queue takes acknowledgements in portions, and forgets those that wait when their channel closes.
-            ready(&window.channel, amqp_queue).await?;
-            tokio::time::sleep(REMOVED_WITHIN).await;
-        }
         let back = ready(observer, amqp_queue).await? + window.held;
         call("closing a channel", window.channel.close(200, "done".into())).await?;
         let begun = Instant::now();
@@ -246,59 +247,17 @@ impl Walk<'_> {
     }
 
     /// Fetches the next letters, as many as memory has room for.
-    async fn fetch_window(&mut self) -> Result<(), Error> {
+    async fn fetch(&mut self) -> Result<(), Error> {
         let opened = u32::try_from(self.windows.len()).unwrap_or(u32::MAX);
         let share = self.left.div_ceil(MOST_CHANNELS.saturating_sub(opened).max(1));
         let fits = u32::try_from(WINDOW_BYTES / self.largest.max(1)).unwrap_or(u32::MAX).max(1);
-        let window = if opened == 0 { FIRST_WINDOW } else { share.max(WINDOW).min(fits) };
-        let window = u16::try_from(window.min(self.left)).unwrap_or(u16::MAX);
-
-        let channel = channel(&self.browser.connection).await?;
-        // The broker sends no more than this, and what is worked on slowly does not pile up in memory.
-        call("setting the prefetch", channel.basic_qos(window, BasicQosOptions::default())).await?;
-        let amqp_queue = self.browser.amqp_queue.as_str();
-        let consume =
-            channel.basic_consume(amqp_queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
-        let mut stream = call(format!("consuming queue {amqp_queue:?}"), consume).await?;
-        while self.fetched.len() < usize::from(window)
-            && let Some(delivery) = receive(&channel, &mut stream, amqp_queue).await?
-        {
-            self.fetched.push_back(delivery);
-        }
-        // Else it would be sent another for each that is removed. What is still under way comes before the answer.
-        call("cancelling a consumer", channel.basic_cancel(stream.tag(), BasicCancelOptions::default())).await?;
-        while let Ok(Some(Ok(delivery))) = tokio::time::timeout(CALL_TIMEOUT, stream.next()).await {
-            self.fetched.push_back(delivery);
-        }
-        let fetched = u32::try_from(self.fetched.len()).unwrap_or(u32::MAX);
+        let wanted = share.max(WINDOW).min(fits).min(self.left);
+        let (window, fetched) = Window::fetch(&self.browser.connection, &self.browser.amqp_queue, wanted).await?;
         // Fewer than asked for: there are no more.
-        self.left = if fetched < u32::from(window) { 0 } else { self.left.saturating_sub(fetched) };
-        self.largest = self.fetched.iter().map(|delivery| delivery.data.len()).fold(self.largest, usize::max);
-        self.windows.push(Window { channel, held: fetched, removed: false });
+        self.left = if window.held < wanted { 0 } else { self.left.saturating_sub(window.held) };
+        self.largest = fetched.iter().map(|delivery| delivery.data.len()).fold(self.largest, usize::max);
+        self.windows.push(window);
+        self.fetched.extend(fetched);
         Ok(())
     }
-}
-
-/// The next delivery; `None` if the queue has no more that were not sent.
-async fn receive(channel: &Channel, stream: &mut lapin::Consumer, amqp_queue: &str) -> Result<Option<Delivery>, Error> {
-    let begun = Instant::now();
-    loop {
-        match tokio::time::timeout(PATIENCE, stream.next()).await {
-            Ok(Some(Ok(delivery))) => return Ok(Some(delivery)),
-            Ok(Some(Err(source))) => return Err(Error::Call { doing: "consuming".to_owned(), source }),
-            Ok(None) => return Err(Error::Cancelled),
-            Err(_) if ready(channel, amqp_queue).await? == 0 => return Ok(None),
-            Err(_) if begun.elapsed() > CALL_TIMEOUT => {
-                return Err(Error::Timeout { doing: "reading the dead letters".to_owned(), limit: CALL_TIMEOUT });
-            }
-            Err(_) => {}
-        }
-    }
-}
-
-/// How many messages are ready in `amqp_queue`.
-async fn ready(channel: &Channel, amqp_queue: &str) -> Result<u32, Error> {
-    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let look = channel.queue_declare(amqp_queue.into(), options, FieldTable::default());
-    Ok(call(format!("looking for queue {amqp_queue:?}"), look).await?.message_count())
 }

@@ -1,13 +1,12 @@
 //! Taking deliveries and giving them back.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use lapin::Channel;
-use lapin::options::{
-    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions,
-};
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use tracing::warn;
 
@@ -203,6 +202,14 @@ impl Delivery {
         self.0.properties.content_type().as_ref().map(lapin::types::ShortString::as_str)
     }
 
+    /// The same for each delivery of the same message, as far as can be told.
+    pub fn identity(&self) -> u64 {
+        let mut hash = DefaultHasher::new();
+        let message_id = self.0.properties.message_id().as_ref().map(lapin::types::ShortString::as_str);
+        (message_id, self.0.routing_key.as_str(), &self.0.data).hash(&mut hash);
+        hash.finish()
+    }
+
     /// The number of the delivery on its channel.
     pub fn tag(&self) -> u64 {
         self.0.delivery_tag
@@ -235,13 +242,5 @@ impl Delivery {
     pub async fn give_back(&self) -> Result<bool, Error> {
         let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
         call("giving back", self.0.acker.nack(options)).await
-    }
-
-    /// To where the broker dead-letters, without a reason.
-    ///
-    /// # Errors
-    /// As for [`Delivery::ack`].
-    pub async fn reject(&self) -> Result<bool, Error> {
-        call("rejecting", self.0.acker.reject(BasicRejectOptions { requeue: false })).await
     }
 }

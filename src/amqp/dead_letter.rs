@@ -1,17 +1,19 @@
 //! The copy of an alert that goes to the dead-letter exchange: the body byte for byte, the reason in headers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gethostname::gethostname;
 use jiff::Timestamp;
 use lapin::BasicProperties;
+use tracing::warn;
 
 use super::connect::{Broker, close};
 use super::consume::Delivery;
 use super::error::Error;
 use super::headers::{self, Headers};
 use super::publish::{PublishError, Publisher};
-use super::topology;
+use super::{topology, trim};
 use crate::outcome::{Attempt, DeadLetter, Diagnosis, Trouble};
 
 /// The longest message or answer in a header, in bytes.
@@ -23,6 +25,8 @@ const MAX_HISTORY_BYTES: usize = 4 * 1024;
 pub struct DeadLetters {
     publisher: Publisher,
     broker: Arc<Broker>,
+    /// Whether it was said that dead letters come back as alerts.
+    loop_is_named: AtomicBool,
 }
 
 /// What goes to the dead-letter exchange.
@@ -30,6 +34,8 @@ pub struct LetterCopy<'a> {
     properties: BasicProperties,
     routing_key: String,
     body: &'a [u8],
+    /// The message is a dead-letter copy already, and was not replayed.
+    came_back: bool,
 }
 
 /// The copy is not stored, so the original must stay.
@@ -49,7 +55,7 @@ impl NotStored {
                 (Some(Trouble::InvalidQueue), "Take dead letters out of that queue, or raise its limit")
             }
             PublishError::Blocked => (None, "Free memory or disk on the broker, or raise its limits"),
-            PublishError::Unconfirmed | PublishError::HeadersTooLarge(_) => (None, "See the broker's log"),
+            PublishError::Unconfirmed | PublishError::HeadersTooLarge { .. } => (None, "See the broker's log"),
             PublishError::Broker(error) => {
                 let cause = error.diagnosis();
                 return Diagnosis { what: format!("dead letters cannot be stored, {}", cause.what), ..cause };
@@ -62,7 +68,8 @@ impl NotStored {
 impl DeadLetters {
     /// Dead letters for the exchange of the broker's settings.
     pub fn new(broker: Arc<Broker>) -> Self {
-        Self { publisher: Publisher::new(Arc::clone(&broker), "dead letters"), broker }
+        let publisher = Publisher::new(Arc::clone(&broker), "dead letters");
+        Self { publisher, broker, loop_is_named: AtomicBool::new(false) }
     }
 
     /// Stores `copy`. Where it has no place any more, what vanished is declared for the next try.
@@ -70,12 +77,42 @@ impl DeadLetters {
     /// # Errors
     /// The copy is not known to be stored.
     pub async fn store(&self, copy: &LetterCopy<'_>) -> Result<(), NotStored> {
-        let exchange = &self.broker.settings().dead_letter_exchange;
-        let stored = self.publisher.publish(exchange, &copy.routing_key, copy.properties.clone(), copy.body).await;
+        let stored = match self.publish(copy, copy.properties.clone()).await {
+            Err(PublishError::HeadersTooLarge { bytes, most }) => {
+                let trimmed = trim::fit(copy.properties.clone(), most);
+                warn!("the dead letter's headers have {bytes} bytes, the broker takes {most}: they are trimmed");
+                self.publish(copy, trimmed).await
+            }
+            stored => stored,
+        };
         if let Err(PublishError::NoExchange(_) | PublishError::Unroutable { .. }) = stored {
             self.declare_again().await.map_err(PublishError::from)?;
         }
         Ok(stored?)
+    }
+
+    /// To the dead-letter exchange; straight to the queue, where that exchange leads back to the relay.
+    async fn publish(&self, copy: &LetterCopy<'_>, properties: BasicProperties) -> Result<(), PublishError> {
+        let settings = self.broker.settings();
+        let (exchange, routing_key) = if copy.came_back {
+            self.name_loop();
+            ("", &settings.dead_letter_queue)
+        } else {
+            (settings.dead_letter_exchange.as_str(), &copy.routing_key)
+        };
+        self.publisher.publish(exchange, routing_key, properties, copy.body).await
+    }
+
+    /// Once, however many come back.
+    fn name_loop(&self) {
+        if !self.loop_is_named.swap(true, Ordering::Relaxed) {
+            let settings = self.broker.settings();
+            warn!(
+                "dead letters come back to queue {:?}: exchange {:?} or queue {:?} leads there, or somebody moved them. What \
+                 fails again goes straight to queue {2:?}. Remove the binding, and replay with rtir-relay dead-letters replay",
+                settings.amqp_queue, settings.dead_letter_exchange, settings.dead_letter_queue
+            );
+        }
     }
 
     /// Not on the publisher's connection, which the broker may block.
@@ -93,11 +130,14 @@ impl<'a> LetterCopy<'a> {
     pub fn of(delivery: &'a Delivery, letter: &DeadLetter) -> Self {
         let lapin::message::Delivery { exchange, routing_key, properties, .. } = &delivery.0;
         let mut headers = Headers::of(properties);
+        // A replay has no such header any more.
+        let came_back = headers.has(headers::REASON);
         headers.put_aside(properties);
         headers.name_or(headers::ORIGINAL_EXCHANGE, exchange.as_str());
         let routing_key = headers.name_or(headers::ORIGINAL_ROUTING_KEY, routing_key.as_str());
         add_failure(&mut headers, letter);
-        Self { properties: headers.into_properties(properties), routing_key, body: delivery.body() }
+        let properties = headers.into_properties(properties);
+        Self { properties, routing_key, body: delivery.body(), came_back }
     }
 }
 

@@ -28,6 +28,10 @@ pub(super) const RESPONSE: &str = "x-failure-response";
 pub(super) const ALERT_KEY: &str = "x-alert-key";
 /// How often it was replayed.
 pub(super) const REPLAY_COUNT: &str = "x-replay-count";
+/// Names one replay: what comes back of it is told by this from what was replayed.
+pub(super) const REPLAY_ID: &str = "x-replay-id";
+/// What the copy of a dead letter lacks, where not all of it fits into a frame.
+pub(super) const TRIMMED: &str = "x-failure-trimmed";
 /// Where it was first published.
 pub(super) const ORIGINAL_EXCHANGE: &str = "x-original-exchange";
 /// With what routing key.
@@ -86,6 +90,10 @@ impl Headers {
     /// Drops all that makes it a dead letter.
     pub(super) fn forget_failure(&mut self) {
         self.0.retain(|name, _| !OF_A_DEAD_LETTER.iter().any(|prefix| name.as_str().starts_with(prefix)));
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     pub(super) fn remove(&mut self, name: &str) {
@@ -172,13 +180,34 @@ pub(super) fn number(value: &AMQPValue) -> Option<i64> {
     }
 }
 
+/// An upper bound of the content header frame of a message with `properties`. Source: AMQP 0-9-1, sections 2.3.5.2 and 4.2.6.
+pub(super) fn frame_size(properties: &BasicProperties) -> usize {
+    /// The frame's own ends; class, weight, body size and flags; delivery mode, priority and timestamp.
+    const FIXED: usize = 8 + 14 + 10;
+    let texts = [
+        properties.content_type(),
+        properties.content_encoding(),
+        properties.correlation_id(),
+        properties.reply_to(),
+        properties.expiration(),
+        properties.message_id(),
+        properties.kind(),
+        properties.user_id(),
+        properties.app_id(),
+        properties.cluster_id(),
+    ];
+    let texts = texts.into_iter().flatten().map(|text| 1 + text.as_str().len()).sum::<usize>();
+    FIXED + texts + properties.headers().as_ref().map_or(0, size)
+}
+
 /// An upper bound of the bytes that `table` takes in a frame. Source: AMQP 0-9-1, section 4.2.5.
-pub(super) fn size(table: &FieldTable) -> usize {
+fn size(table: &FieldTable) -> usize {
     let fields = table.inner().iter();
     4 + fields.map(|(name, value)| 1 + name.as_str().len() + value_size(value)).sum::<usize>()
 }
 
-fn value_size(value: &AMQPValue) -> usize {
+/// As [`size`], of one value.
+pub(super) fn value_size(value: &AMQPValue) -> usize {
     1 + match value {
         AMQPValue::LongString(text) => 4 + text.as_bytes().len(),
         AMQPValue::ShortString(text) => 1 + text.as_str().len(),

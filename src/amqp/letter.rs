@@ -1,18 +1,16 @@
 //! A dead letter as it is read back: the relay's own, one that the broker dead-lettered by itself, or a message of
 //! somebody else. Pure.
 
+mod id;
 mod json;
-
-use std::fmt;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::headers::{self, Headers};
+pub use id::{Fingerprint, LetterId, ReplayId};
 pub use json::NotAnExport;
 
 /// A message in the dead-letter queue.
@@ -28,54 +26,7 @@ pub struct Letter {
     pub body: Vec<u8>,
 }
 
-/// Names a dead letter: the first 12 hex digits of a SHA-256. Identical copies share it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LetterId([u8; 6]);
-
-impl LetterId {
-    /// Of `message_id` and `x-failure-time`, each as a netstring (`5:abcde,`, empty where absent), and the body.
-    fn of(letter: &Letter) -> Self {
-        let message_id = letter.message_id().unwrap_or_default();
-        let time = letter.text(headers::TIME).unwrap_or_default();
-        let mut hash = Sha256::new();
-        for part in [message_id, &time] {
-            hash.update(format!("{}:{part},", part.len()));
-        }
-        hash.update(&letter.body);
-        let digest = hash.finalize();
-        let mut id = [0; 6];
-        id.copy_from_slice(&digest[..6]);
-        Self(id)
-    }
-}
-
-impl fmt::Display for LetterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl FromStr for LetterId {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = "an ID has 12 hexadecimal digits; `rtir-relay dead-letters list` shows them";
-        if text.len() != 12 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(wrong);
-        }
-        let number = u64::from_str_radix(text, 16).map_err(|_| wrong)?;
-        let mut id = [0; 6];
-        id.copy_from_slice(&number.to_be_bytes()[2..]);
-        Ok(Self(id))
-    }
-}
-
 impl Letter {
-    /// Its name.
-    pub fn id(&self) -> LetterId {
-        LetterId::of(self)
-    }
-
     /// The property `message_id`.
     pub fn message_id(&self) -> Option<&str> {
         self.properties.message_id().as_ref().map(lapin::types::ShortString::as_str)
@@ -167,8 +118,9 @@ impl Letter {
         table.into_iter().flat_map(FieldTable::inner).map(|(name, value)| (name.as_str(), json::of_value(value)))
     }
 
-    /// Properties with which it is an alert again: without what made it a dead letter, its origin kept, counted.
-    pub fn replayed(&self) -> BasicProperties {
+    /// Properties with which it is an alert again: without what made it a dead letter, its origin kept, counted, and named
+    /// by `replay_id`.
+    pub fn replayed(&self, replay_id: &ReplayId) -> BasicProperties {
         let mut headers = Headers::of(&self.properties);
         headers.forget_deliveries();
         headers.put_aside(&self.properties);
@@ -178,6 +130,7 @@ impl Letter {
         }
         headers.forget_failure();
         headers.number(headers::REPLAY_COUNT, self.replays().saturating_add(1));
+        headers.text(headers::REPLAY_ID, replay_id.as_str());
         headers.into_properties(&self.properties)
     }
 

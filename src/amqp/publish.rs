@@ -49,9 +49,14 @@ pub enum PublishError {
     /// The broker takes nothing from publishers, to save memory or disk. It was not sent.
     #[error("the broker takes no messages: it is low on memory or disk")]
     Blocked,
-    /// Its headers are larger than a frame of this connection.
-    #[error("its headers are larger than the broker takes ({0} bytes)")]
-    HeadersTooLarge(usize),
+    /// Its headers and properties are larger than a frame of this connection. It was not sent.
+    #[error("its headers are larger than the broker takes ({bytes} bytes, at most {most})")]
+    HeadersTooLarge {
+        /// How large they are.
+        bytes: usize,
+        /// How large they may be.
+        most: usize,
+    },
     /// The broker or the way to it failed.
     #[error(transparent)]
     Broker(#[from] Error),
@@ -61,7 +66,7 @@ impl PublishError {
     /// Whether the channel can be used again. RabbitMQ 3.10 goes on refusing on a channel what a quorum queue has refused
     /// once, when its limit is taken away.
     fn leaves_channel_well(&self) -> bool {
-        matches!(self, Self::Unroutable { .. } | Self::HeadersTooLarge(_))
+        matches!(self, Self::Unroutable { .. } | Self::HeadersTooLarge { .. })
     }
 }
 
@@ -116,11 +121,9 @@ impl Open {
 
     /// The broker closes the connection over a header frame that is too large.
     fn check_headers(&self, properties: &BasicProperties) -> Result<(), PublishError> {
-        /// What a frame holds beside the headers: its own ends and the other properties, each at most 255 bytes.
-        const BESIDE: usize = 4096;
         let most = usize::try_from(self.connection.configuration().frame_max()).unwrap_or(usize::MAX);
-        let bytes = properties.headers().as_ref().map_or(0, headers::size);
-        if most > 0 && bytes + BESIDE > most { Err(PublishError::HeadersTooLarge(bytes)) } else { Ok(()) }
+        let bytes = headers::frame_size(properties);
+        if most > 0 && bytes > most { Err(PublishError::HeadersTooLarge { bytes, most }) } else { Ok(()) }
     }
 
     async fn publish(

@@ -4,6 +4,7 @@
 //! time for what was chosen in the first, and remove a letter only when what comes instead is stored.
 
 mod body;
+mod copies;
 mod desk;
 mod discard;
 mod edit;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::output::say;
 use super::{Exit, output, report};
 use crate::config::{Config, Environment};
 
@@ -30,7 +31,7 @@ impl Healthcheck {
         let address = match Config::load_http_listen(environment) {
             Ok(Some(address)) => reachable(address),
             Ok(None) => {
-                eprintln!("HTTP_LISTEN is off: there is nobody to ask");
+                say!("HTTP_LISTEN is off: there is nobody to ask");
                 return Exit::Failed;
             }
             Err(faults) => return report(&faults),
@@ -42,7 +43,7 @@ impl Healthcheck {
                 if well { printed } else { Exit::Failed }
             }
             Err(error) => {
-                eprintln!("http://{address}{path} does not answer: {error}");
+                say!("http://{address}{path} does not answer: {error}");
                 Exit::Failed
             }
         }

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{Read, stdin};
 use std::path::Path;
 
-use super::Exit;
+use super::output::say;
+use super::{Exit, terminal};
 
 /// All bytes of a file, or of stdin for `-`. Says what is wrong if it cannot be read.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, Exit> {
@@ -15,7 +16,7 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, Exit> {
         fs::read(file).map(|content| bytes = content)
     };
     read.map(|()| bytes).map_err(|error| {
-        eprintln!("{} cannot be read: {error}", file.display());
+        say!("{} cannot be read: {error}", terminal::path(file));
         Exit::Usage
     })
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Command, CommandFactory};
 use clap_mangen::Man as Page;
 
-use super::{Cli, Exit, output};
+use super::output::say;
+use super::{Cli, Exit, output, terminal};
 
 /// Where to.
 #[derive(Debug, Args)]
@@ -33,8 +34,9 @@ impl Man {
     }
 
     fn failed(&self, error: &io::Error) -> Exit {
-        let place = self.directory.as_ref().map(|directory| format!(" to {}", directory.display())).unwrap_or_default();
-        eprintln!("The manual cannot be written{place}: {error}");
+        let place =
+            self.directory.as_ref().map(|directory| format!(" to {}", terminal::path(directory))).unwrap_or_default();
+        say!("The manual cannot be written{place}: {error}");
         Exit::Failed
     }
 }

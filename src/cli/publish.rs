@@ -6,9 +6,10 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::value::RawValue;
 
+use super::output::say;
 use super::{Exit, block_on, input, progress, report, terminal};
 use crate::alert::{Alert, MAX_BODY_BYTES};
-use crate::amqp::{BasicProperties, Broker, Letter, PublishError, Publisher};
+use crate::amqp::{BasicProperties, Broker, Letter, PublishError, Publisher, ReplayId};
 use crate::config::{Config, Environment};
 
 /// What to publish.
@@ -77,7 +78,7 @@ impl Publish {
                 match message {
                     Ok(message) => outgoing.push(message),
                     Err(cause) => {
-                        eprintln!("not stored: {}, {what} {}: {cause}", file.display(), index + 1);
+                        say!("not stored: {}, {what} {}: {cause}", terminal::path(file), index + 1);
                         invalid += 1;
                     }
                 }
@@ -91,7 +92,7 @@ impl Publish {
         if let Some(content_type) = &self.content_type {
             properties = properties.with_content_type(content_type.as_str().into());
         }
-        Outgoing { label: file.display().to_string(), routing_key: routing_key.to_owned(), properties, body }
+        Outgoing { label: terminal::path(file), routing_key: routing_key.to_owned(), properties, body }
     }
 }
 
@@ -112,7 +113,7 @@ fn exported(line: &[u8]) -> Result<Outgoing, String> {
     Ok(Outgoing {
         label: format!("dead letter {}", letter.id()),
         routing_key: original.unwrap_or_else(|| letter.routing_key.clone()),
-        properties: letter.replayed(),
+        properties: letter.replayed(&ReplayId::unique()),
         body: letter.body,
     })
 }
@@ -165,7 +166,7 @@ async fn publish(publisher: &Publisher, exchange: &str, outgoing: Vec<Outgoing>,
             Err(error) => {
                 hopeless = why_hopeless(&error);
                 let rest = if hopeless.is_some() { " and all after it" } else { "" };
-                bar.suspend(|| eprintln!("not stored: {}{rest}: {}", terminal::line(&label), in_full(&error)));
+                bar.suspend(|| say!("not stored: {}{rest}: {}", terminal::line(&label), in_full(&error)));
             }
         }
         if hopeless.is_some() {
@@ -174,7 +175,7 @@ async fn publish(publisher: &Publisher, exchange: &str, outgoing: Vec<Outgoing>,
         bar.inc(1);
     }
     bar.finish_and_clear();
-    eprintln!("{stored} of {all} stored in exchange {exchange:?}");
+    say!("{stored} of {all} stored in exchange {exchange:?}");
     match hopeless {
         Some(exit) => exit,
         None if stored == all => Exit::Well,

@@ -8,6 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 use url::Url;
 
+use super::output::say;
 use super::{Exit, input, output, report, terminal};
 use crate::alert::Alert;
 use crate::config::{Config, Environment};
@@ -93,7 +94,7 @@ fn show_record(ticket: &NewTicket, rt: &Url, attributes_file: Option<&Path>) -> 
     match record {
         Ok(record) => output::print_json(&record),
         Err(fault) => {
-            eprintln!("{}", terminal::line(&fault.diagnosis().to_string()));
+            say!("{}", terminal::line(&fault.diagnosis().to_string()));
             Exit::Configuration
         }
     }
@@ -103,9 +104,9 @@ fn show_record(ticket: &NewTicket, rt: &Url, attributes_file: Option<&Path>) -> 
 fn show(ticket: &Result<NewTicket, NoTicket>) -> Exit {
     match ticket {
         Ok(ticket) => return output::print_json(&rtir::create_ticket(ticket)),
-        Err(NoTicket::Ignored(rule)) => eprintln!("This alert makes no ticket: ignored by rule {}", rule.as_str()),
+        Err(NoTicket::Ignored(rule)) => say!("This alert makes no ticket: ignored by rule {}", rule.as_str()),
         Err(NoTicket::Impossible(letter)) => {
-            eprintln!("{}", terminal::line(&format!("This alert would be dead-lettered as {letter}")));
+            say!("{}", terminal::line(&format!("This alert would be dead-lettered as {letter}")));
         }
     }
     Exit::Well

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stdout};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -55,6 +56,11 @@ pub(super) fn bytes(bytes: &[u8]) -> String {
         }
         text
     })
+}
+
+/// The name of a file on one line, as [`bytes`].
+pub(super) fn path(path: &Path) -> String {
+    line(&bytes(path.as_os_str().as_encoded_bytes()))
 }
 
 /// `value` as JSON on one line. It means the same with what misleads escaped, and stands in strings only.

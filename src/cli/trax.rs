@@ -8,7 +8,8 @@ use clap::{Args, Subcommand};
 use gethostname::gethostname;
 use serde::Serialize;
 
-use super::{Exit, block_on, report, terminal};
+use super::output::say;
+use super::{Exit, block_on, output, report, terminal};
 use crate::amqp::{self, Broker, Lease};
 use crate::config::{Config, Environment};
 use crate::metrics::Metrics;
@@ -103,13 +104,13 @@ impl Trax {
         let desk = match Desk::new(config) {
             Ok(Some(desk)) => desk,
             Ok(None) => {
-                eprintln!(
+                say!(
                     "TRAX_URL is not set: no ticket is handed over. README, \"Hand-over to trax\", says how to set it up"
                 );
                 return Exit::Configuration;
             }
             Err(diagnosis) => {
-                eprintln!("{}", terminal::line(&diagnosis.to_string()));
+                say!("{}", terminal::line(&diagnosis.to_string()));
                 return Exit::Configuration;
             }
         };
@@ -137,7 +138,7 @@ impl Failure {
                 _ => (diagnosis, Exit::Failed),
             },
         };
-        eprintln!("{}", terminal::line(&diagnosis.to_string()));
+        say!("{}", terminal::line(&diagnosis.to_string()));
         exit
     }
 }
@@ -170,7 +171,7 @@ impl Desk {
             }
         }
         let refused = pending.iter().filter(|pending| pending.refused).count();
-        eprintln!("{} to be handed over, {refused} of them refused by trax: see their comments", pending.len());
+        say!("{} to be handed over, {refused} of them refused by trax: see their comments", pending.len());
         Ok(Exit::Well)
     }
 
@@ -179,7 +180,7 @@ impl Desk {
         let reply = match Lease::take(&self.broker, &name).await? {
             Some(lease) => {
                 let wait = self.in_flight;
-                eprintln!("No relay hands over now: this command does, in {wait:?}, when none can be at it any more");
+                say!("No relay hands over now: this command does, in {wait:?}, when none can be at it any more");
                 tokio::time::sleep(wait).await;
                 let reply = Reply::of(ticket.0, self.hand_over.send(ticket, &|| lease.is_held()).await);
                 lease.give_back().await;
@@ -187,8 +188,8 @@ impl Desk {
             }
             None => self.ask(&name, ticket).await?,
         };
-        println!("{}", terminal::line(&reply.what));
-        Ok(if reply.handed_over { Exit::Well } else { Exit::Failed })
+        let printed = output::print(format!("{}\n", terminal::line(&reply.what)).as_bytes());
+        Ok(if reply.handed_over { printed } else { Exit::Failed })
     }
 
     /// Has the relay that holds the lease do it.
@@ -210,12 +211,15 @@ impl Desk {
             tickets.to_vec()
         };
         let who = format!("{}@{}", user(), gethostname().to_string_lossy());
+        let mut exit = Exit::Well;
         for ticket in &refused {
             self.hand_over.retry(*ticket, &who).await?;
-            println!("ticket {ticket} is handed over again");
+            if exit == Exit::Well {
+                exit = output::print(format!("ticket {ticket} is handed over again\n").as_bytes());
+            }
         }
-        eprintln!("{} to be handed over again; a relay does so within TRAX_INTERVAL", refused.len());
-        Ok(Exit::Well)
+        say!("{} to be handed over again; a relay does so within TRAX_INTERVAL", refused.len());
+        Ok(exit)
     }
 }
 

@@ -73,6 +73,7 @@ impl Amqp {
         let (dead, letters) = (vars.dead_letter_exchange, vars.dead_letter_queue);
         let dead_letter_exchange = values.or("DEAD_LETTER_EXCHANGE", dead, "rtir-relay.dead-letters", takes, name);
         let dead_letter_queue = values.or("DEAD_LETTER_QUEUE", letters, "rtir-relay.dead-letters", takes, name);
+        refuse_loops(&mut values, [&exchange, &dead_letter_exchange], [&amqp_queue, &dead_letter_queue]);
         let topology = values.or("TOPOLOGY", vars.topology, "declare", "declare or passive", |text| match text {
             "declare" => Some(Topology::Declare),
             "passive" => Some(Topology::Passive),
@@ -103,6 +104,24 @@ impl Amqp {
             heartbeat: heartbeat?,
             management_url,
         })
+    }
+}
+
+/// Dead letters that go to where alerts are, are alerts again.
+fn refuse_loops(values: &mut Values<'_>, exchanges: [&Option<String>; 2], amqp_queues: [&Option<String>; 2]) {
+    for (names, alerts, dead_letters) in [
+        (exchanges, "AMQP_EXCHANGE", "AMQP_DEAD_LETTER_EXCHANGE"),
+        (amqp_queues, "AMQP_QUEUE", "AMQP_DEAD_LETTER_QUEUE"),
+    ] {
+        if let [Some(of_alerts), Some(of_dead_letters)] = names
+            && of_alerts == of_dead_letters
+        {
+            let why = format!(
+                "names {of_alerts:?}, as {alerts} does: dead letters would come back as alerts without end. Give each a name \
+                 of its own"
+            );
+            values.faults.missing(dead_letters, &why);
+        }
     }
 }
 

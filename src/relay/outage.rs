@@ -26,6 +26,17 @@ pub struct Outage {
 }
 
 impl Outage {
+    /// One that begins now, which is not logged.
+    pub fn begins(cause: Diagnosis) -> Self {
+        Self { cause, since: Timestamp::now(), began: Instant::now() }
+    }
+
+    /// The same with this cause, which is logged.
+    pub fn named(self, cause: Diagnosis, who_waits: &str) -> Self {
+        warn!("{who_waits} wait: {cause}");
+        Self { cause, ..self }
+    }
+
     /// An outage that begins now, or that of `before` going on with this cause. `who_waits` is logged when the cause
     /// changes.
     pub fn going_on(before: Option<&Self>, cause: Diagnosis, who_waits: &str) -> Self {
@@ -34,7 +45,7 @@ impl Outage {
         }
         match before {
             Some(before) => Self { cause, ..before.clone() },
-            None => Self { cause, since: Timestamp::now(), began: Instant::now() },
+            None => Self::begins(cause),
         }
     }
 }

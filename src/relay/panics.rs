@@ -13,6 +13,11 @@ pub(super) fn caught(handling: impl Future<Output = Handled>) -> impl Future<Out
     AssertUnwindSafe(handling).catch_unwind().map(|handled| handled.unwrap_or_else(|_| panicked()))
 }
 
+/// What `work` gives; `None`, if it panics.
+pub(super) async fn without_panic<T>(work: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(work).catch_unwind().await.ok()
+}
+
 fn panicked() -> Handled {
     let diagnosis = Diagnosis::other(
         "The relay failed on this alert",
@@ -42,6 +47,17 @@ mod tests {
             settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
         let config = Config::load(&environment).expect("a valid configuration");
         Client::new(Arc::new(config.rtir), Arc::new(Metrics::default())).expect("a client")
+    }
+
+    #[tokio::test]
+    async fn a_panic_at_any_moment_of_the_work_is_survived() {
+        assert_eq!(without_panic(async { 7 }).await, Some(7));
+        assert_eq!(without_panic(async { panic!("at once") }).await, None::<()>);
+        let later = async {
+            tokio::task::yield_now().await;
+            panic!("later")
+        };
+        assert_eq!(without_panic(later).await, None::<()>);
     }
 
     #[tokio::test]

@@ -102,6 +102,11 @@ impl Service {
         self.letter_state.outage()
     }
 
+    /// How many dead letters wait, for that or each for itself.
+    pub fn waiting_dead_letters(&self) -> usize {
+        self.letter_state.waiting()
+    }
+
     /// What it is doing.
     pub fn status(&self) -> &Status {
         &self.status
@@ -240,7 +245,7 @@ impl Service {
             redelivered: delivery.was_delivered_before(),
         };
         let handled = caught(self.relay.handle(message, &released)).await;
-        self.settle(&delivery, &handled, &released).await;
+        self.settle_surely(&delivery, &handled, &released).await;
     }
 }
 

@@ -7,15 +7,32 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::handle::Handled;
+use super::letter_state::Parked;
+use super::outage::FIRST_WAIT;
+use super::panics::without_panic;
 use super::run::Service;
 use super::work::unless;
-use crate::amqp::{Delivery, Error, LetterCopy, PublishError};
+use crate::amqp::{Delivery, Error, LetterCopy};
 use crate::outcome::{DeadLetter, Done, Fate, Settled};
 
 impl Service {
+    /// Settles `delivery`. A fault of the relay in doing so gives it back, a while later: it would else keep its place until
+    /// the broker takes it away.
+    pub(super) async fn settle_surely(&self, delivery: &Delivery, handled: &Handled, released: &CancellationToken) {
+        if without_panic(self.settle(delivery, handled, released)).await.is_none() {
+            error!(
+                "the relay failed on settling this alert, which goes back to its queue; the log says where it failed"
+            );
+            let _ = unless(released, tokio::time::sleep(FIRST_WAIT)).await;
+            // Where it was settled before the fault, this does nothing.
+            let _ = is_told(delivery.give_back().await);
+            self.metrics.settled(handled.alert_type, Settled::Returned);
+        }
+    }
+
     /// Tells the broker what became of `delivery`: acknowledged only when its ticket or the copy in the dead-letter
     /// queue exists. Until the copy is stored the original is kept; when it is released first, it goes back.
-    pub(super) async fn settle(&self, delivery: &Delivery, handled: &Handled, released: &CancellationToken) {
+    async fn settle(&self, delivery: &Delivery, handled: &Handled, released: &CancellationToken) {
         let (settled, told) = match &handled.fate {
             Fate::Done { ticket, how } => {
                 info!(rt.ticket_id = ticket, outcome = how.as_str(), "ticket {ticket} {}", how.as_str());
@@ -51,50 +68,37 @@ impl Service {
         released: &CancellationToken,
     ) -> (Settled, Result<bool, Error>) {
         let reason = letter.reason.as_str();
-        match self.store(delivery, letter, released).await {
-            Stored::Copy => {
-                warn!(outcome = "dead_letter", reason, "dead-lettered: {}", letter.diagnosis);
-                self.metrics.dead_letter(letter.reason);
-                (Settled::DeadLetter, delivery.ack().await)
-            }
-            Stored::ByBroker => {
-                error!(outcome = "dead_letter", reason, "no copy fits: {}", letter.diagnosis);
-                self.metrics.dead_letter(letter.reason);
-                (Settled::DeadLetter, delivery.reject().await)
-            }
-            Stored::NotYet => (Settled::Returned, delivery.give_back().await),
+        if !self.store(delivery, letter, released).await {
+            return (Settled::Returned, delivery.give_back().await);
         }
+        warn!(outcome = "dead_letter", reason, "dead-lettered: {}", letter.diagnosis);
+        self.metrics.dead_letter(letter.reason);
+        (Settled::DeadLetter, delivery.ack().await)
     }
 
-    async fn store(&self, delivery: &Delivery, letter: &DeadLetter, released: &CancellationToken) -> Stored {
+    /// Whether its copy is stored. While it cannot be, the alert waits, and holds up no other; it goes back to its queue when
+    /// the relay wants its deliveries back, or before it has been held for too long.
+    async fn store(&self, delivery: &Delivery, letter: &DeadLetter, released: &CancellationToken) -> bool {
         let copy = LetterCopy::of(delivery, letter);
+        let identity = delivery.identity();
         let mut delays = self.retry.delays();
+        let mut parked: Option<Parked<'_>> = None;
         while let Ok(turn) = unless(released, self.letter_state.turn()).await {
             match self.dead_letters.store(&copy).await {
                 Ok(()) => {
-                    self.letter_state.stored();
-                    return Stored::Copy;
+                    self.letter_state.stored(identity);
+                    return true;
                 }
-                Err(error) if matches!(error.0, PublishError::HeadersTooLarge(_)) => return Stored::ByBroker,
-                Err(error) => self.letter_state.failed(error.diagnosis()),
+                Err(error) => parked.get_or_insert_with(|| self.letter_state.park(identity)).failed(error.diagnosis()),
             }
             drop(turn);
-            if unless(released, tokio::time::sleep(delays.next(Duration::ZERO))).await.is_err() {
+            let wait = unless(released, tokio::time::sleep(delays.next(Duration::ZERO))).await;
+            if wait.is_err() || parked.as_ref().is_some_and(Parked::is_overdue) {
                 break;
             }
         }
-        Stored::NotYet
+        false
     }
-}
-
-/// How a dead letter is kept.
-enum Stored {
-    /// As a copy with its reason.
-    Copy,
-    /// It cannot be copied: the broker has to dead-letter it, without a reason.
-    ByBroker,
-    /// Not at all, and the relay wants its deliveries back.
-    NotYet,
 }
 
 /// Whether the broker was told.

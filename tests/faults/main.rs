@@ -4,6 +4,7 @@
 //!     make faults ONLY=cluster    # those whose name has the word
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test says why it failed")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -19,7 +20,7 @@ use scenarios::{Form, Row, answers, broker, cluster, dead_letters, killed, trax,
 type Running = Pin<Box<dyn Future<Output = Row>>>;
 
 /// Each fault of the long form, under the name by which it is chosen.
-const SCENARIOS: [(&str, fn(Form) -> Running); 14] = [
+const SCENARIOS: [(&str, fn(Form) -> Running); 15] = [
     ("relay-killed-scripted", |form| Box::pin(killed::at_any_moment(form))),
     ("relay-killed-real", |form| Box::pin(killed::before_a_real_rt(form))),
     ("relay-stopped", |form| Box::pin(killed::asked_to_stop(form))),
@@ -33,6 +34,7 @@ const SCENARIOS: [(&str, fn(Form) -> Running); 14] = [
     ("broker-memory", |form| Box::pin(broker::memory_alarm(form))),
     ("undecodable", |form| Box::pin(unreadable::among_many(form))),
     ("crash-loop", |form| Box::pin(unreadable::crash_loop(form))),
+    ("dead-letters-expire", |form| Box::pin(dead_letters::replayed_into_expiry(form))),
     ("broker-cluster", |form| Box::pin(cluster::leader_killed(form))),
 ];
 

@@ -14,7 +14,7 @@ use crate::support::lab::setting;
 use crate::support::relay_process::RelayProcess;
 
 /// Headers that none of the letters below has: RabbitMQ takes `BCC` out before it delivers.
-const NOT_HERE: [&str; 1] = ["x-original-BCC"];
+const NOT_HERE: [&str; 2] = ["x-original-BCC", "x-failure-trimmed"];
 
 fn json(value: &AMQPValue) -> Value {
     match value {
@@ -34,6 +34,7 @@ fn hostile() -> BasicProperties {
     for name in ["x-delivery-count", "x-acquired-count", "x-replay-count"] {
         headers.insert(name.into(), AMQPValue::LongInt(2));
     }
+    headers.insert("x-replay-id".into(), AMQPValue::LongString("0123456789abcdef".into()));
     BasicProperties::default().with_expiration("600000".into()).with_user_id("relay".into()).with_headers(headers)
 }
 

@@ -73,6 +73,11 @@ async fn without_a_place_for_dead_letters_their_alerts_stay_and_good_ones_go_on(
 }
 
 #[tokio::test]
+async fn dead_letters_replayed_into_a_queue_in_which_they_expire_are_not_lost() {
+    dead_letters::replayed_into_expiry(Short).await.assert_clean();
+}
+
+#[tokio::test]
 async fn a_relay_killed_while_it_hands_over_to_a_failing_trax_misses_no_ticket() {
     trax::killed(Short).await.assert_clean();
 }

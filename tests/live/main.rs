@@ -2,6 +2,7 @@
 //! run side by side.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test says why it failed")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -17,6 +18,7 @@ mod broker_users;
 mod browsing;
 mod check;
 mod connections;
+mod dead_letter_copies;
 mod dead_letter_faults;
 mod dead_letters;
 mod doubles;
@@ -29,6 +31,7 @@ mod operator;
 mod people;
 mod publish;
 mod refusals;
+mod returning;
 mod sessions;
 mod set_up;
 mod shutdown;

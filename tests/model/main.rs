@@ -1,6 +1,7 @@
 //! A model of the protocol, explored whole. README.md beside this file says what it shows.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test says why it failed")]
 
 mod protocol;
 mod state;

@@ -107,6 +107,28 @@ fn every_variable_of_the_broker_is_read() {
 }
 
 #[test]
+fn names_that_would_lead_dead_letters_back_are_faults_with_all_others() {
+    let told = faults(&[
+        ("AMQP_EXCHANGE", "rtir-relay.dead-letters"),
+        ("AMQP_QUEUE", "q"),
+        ("AMQP_DEAD_LETTER_QUEUE", "q"),
+        ("RTIR_TIMEOUT", "soon"),
+    ]);
+    for words in [
+        "AMQP_DEAD_LETTER_EXCHANGE: names \"rtir-relay.dead-letters\", as AMQP_EXCHANGE does",
+        "AMQP_DEAD_LETTER_QUEUE: names \"q\", as AMQP_QUEUE does",
+        "Give each a name of its own",
+        "RTIR_TIMEOUT",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let by_default = faults(&[("AMQP_QUEUE", "rtir-relay.dead-letters")]);
+    assert!(by_default.starts_with("AMQP_DEAD_LETTER_QUEUE: names"), "{by_default}");
+    // An exchange and a queue may share a name.
+    config(&[("AMQP_EXCHANGE", "alerts"), ("AMQP_QUEUE", "alerts")]);
+}
+
+#[test]
 fn every_variable_of_rt_is_read() {
     let pem = file("rt.pem", b"-");
     let config = config(&[

@@ -61,7 +61,7 @@ async fn it_is_ready_while_it_consumes_or_is_paused_and_has_the_broker() {
                 "state": word,
                 "broker": { "connected": connected },
                 "rt": { "ok": true, "cause": null, "since": null },
-                "dead_letters": { "ok": true, "cause": null, "since": null },
+                "dead_letters": { "ok": true, "cause": null, "since": null, "waiting": 0 },
                 "in_flight": 0,
             });
             assert_eq!(answer.json(), expected);

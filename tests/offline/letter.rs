@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lapin::types::{AMQPValue, DecimalValue, FieldTable};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use rtir_relay::amqp::{BasicProperties, Letter};
+use rtir_relay::amqp::{BasicProperties, Letter, ReplayId};
 
 fn text(text: &str) -> AMQPValue {
     AMQPValue::LongString(text.into())
@@ -36,10 +36,15 @@ fn death(reason: &str, exchange: &str, key: &str, seconds: u64) -> AMQPValue {
 
 #[test]
 fn an_id_is_what_the_documented_command_computes() {
-    // { printf '3:m-1,24:2026-11-23T08:00:00.000Z,'; printf body; } | sha256sum | cut -c1-12
-    assert_eq!(letter([("x-failure-time", text("2026-11-23T08:00:00.000Z"))]).id().to_string(), "04cb44e176c0");
-    // { printf '3:m-1,0:,'; printf body; } | sha256sum | cut -c1-12
-    assert_eq!(letter([]).id().to_string(), "ba63752a6422");
+    // { printf '3:m-1,24:2026-11-23T08:00:00.000Z,0:,0:,'; printf body; } | sha256sum | cut -c1-12
+    assert_eq!(letter([("x-failure-time", text("2026-11-23T08:00:00.000Z"))]).id().to_string(), "dcca9c715d4a");
+    // { printf '3:m-1,0:,0:,0:,'; printf body; } | sha256sum | cut -c1-12
+    assert_eq!(letter([]).id().to_string(), "9d5128f04391");
+    // { printf '3:m-1,0:,2:r1,0:,'; printf body; } | sha256sum | cut -c1-12
+    assert_eq!(letter([("x-replay-id", text("r1"))]).id().to_string(), "7da3e29124d2");
+    // { printf '3:m-1,0:,0:,13:/rejected/1/7,'; printf body; } | sha256sum | cut -c1-12
+    let death = AMQPValue::FieldArray(vec![death("rejected", "alerts", "key", 7)].into());
+    assert_eq!(letter([("x-death", death)]).id().to_string(), "1fac87392306");
     let id = letter([]).id();
     assert_eq!(id.to_string().parse(), Ok(id));
     for wrong in ["", "12345678901", "1234567890123", "+23456789012", "12345678901g"] {
@@ -55,6 +60,49 @@ fn an_id_tells_its_parts_apart_and_nothing_else() {
     let mut moved = letter([("x-failure-time", text(""))]);
     moved.body = b"tbody".to_vec();
     assert_ne!(base.id(), moved.id());
+}
+
+/// What `letter` is when it was replayed and died again.
+fn back(letter: &Letter, died: u64) -> Letter {
+    let replayed = letter.replayed(&ReplayId::unique());
+    let mut headers = replayed.headers().clone().unwrap();
+    headers.insert("x-death".into(), AMQPValue::FieldArray(vec![death("expired", "alerts", "key", died)].into()));
+    Letter { properties: replayed.with_headers(headers), ..letter.clone() }
+}
+
+#[test]
+fn what_comes_back_of_a_replay_is_another_letter_however_soon() {
+    let first = letter([("x-death", AMQPValue::FieldArray(vec![death("expired", "alerts", "key", 7)].into()))]);
+    let [second, also_second] = [back(&first, 7), back(&first, 7)];
+    let third = back(&second, 7);
+    let all = [&first, &second, &also_second, &third];
+    for (index, one) in all.iter().enumerate() {
+        for other in &all[..index] {
+            assert_ne!(one.id(), other.id());
+            assert_ne!(one.fingerprint(), other.fingerprint());
+        }
+    }
+}
+
+#[test]
+fn a_fingerprint_is_that_of_all_but_the_looks() {
+    let base = letter([("a", text("1")), ("CC", AMQPValue::FieldArray(vec![text("x")].into()))]);
+    let looked_at = letter([
+        ("a", text("1")),
+        ("CC", AMQPValue::FieldArray(vec![text("x")].into())),
+        ("x-delivery-count", AMQPValue::LongLongInt(7)),
+        ("x-acquired-count", AMQPValue::LongLongInt(8)),
+    ]);
+    assert_eq!(base.fingerprint(), looked_at.fingerprint());
+    let elsewhere = Letter { exchange: String::new(), routing_key: "queue".to_owned(), ..base.clone() };
+    assert_eq!(base.fingerprint(), elsewhere.fingerprint(), "stored anew, another exchange brings it");
+    let mut body = base.clone();
+    body.body.push(0);
+    let mut property = base.clone();
+    property.properties = property.properties.with_priority(3);
+    for other in [letter([("a", text("1"))]), letter([("a", text("2"))]), body, property] {
+        assert_ne!(base.fingerprint(), other.fingerprint());
+    }
 }
 
 #[test]
@@ -106,7 +154,8 @@ fn a_replay_is_an_alert_again_that_keeps_its_origin() {
         ("x-replay-count", AMQPValue::LongInt(1)),
     ]);
     letter.properties = letter.properties.with_user_id("somebody".into()).with_expiration("1".into()).with_priority(2);
-    let replayed = letter.replayed();
+    let replay_id = ReplayId::unique();
+    let replayed = letter.replayed(&replay_id);
     let expected = table([
         ("traceparent", text("00-a-b-01")),
         ("x-original-CC", AMQPValue::FieldArray(vec![text("elsewhere")].into())),
@@ -115,6 +164,7 @@ fn a_replay_is_an_alert_again_that_keeps_its_origin() {
         ("x-original-exchange", text("alerts")),
         ("x-original-routing-key", text("alert.ssl.high")),
         ("x-replay-count", AMQPValue::LongLongInt(2)),
+        ("x-replay-id", text(replay_id.as_str())),
     ]);
     assert_eq!(replayed.headers(), &Some(expected));
     assert_eq!((replayed.user_id(), replayed.expiration(), replayed.priority()), (&None, &None, &Some(2)));

@@ -1,6 +1,7 @@
 //! Tests that need nothing: no broker, no RT, no network beyond loopback.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test says why it failed")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -25,6 +26,7 @@ mod rt_client;
 mod schema;
 mod secrets;
 mod statuses;
+mod streams;
 mod ticket;
 mod trax;
 mod usage;

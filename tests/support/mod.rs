@@ -7,6 +7,7 @@ pub mod broker_admin;
 pub mod contract;
 pub mod eventually;
 pub mod fake_rt;
+pub mod forgetful;
 pub mod frames;
 pub mod front;
 pub mod health;

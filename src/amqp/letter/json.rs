@@ -73,7 +73,7 @@ impl Letter {
     }
 }
 
-fn of_properties(properties: &BasicProperties) -> Value {
+pub(super) fn of_properties(properties: &BasicProperties) -> Value {
     let mut object = Map::new();
     macro_rules! put {
         ($($text:ident $with_text:ident),*; $($number:ident $with_number:ident),*) => {
@@ -125,7 +125,7 @@ pub(super) fn of_value(value: &AMQPValue) -> Value {
     }
 }
 
-fn of_table(table: &FieldTable) -> Value {
+pub(super) fn of_table(table: &FieldTable) -> Value {
     table.inner().iter().map(|(name, value)| (name.to_string(), of_value(value))).collect()
 }
 

@@ -9,6 +9,7 @@ use gethostname::gethostname;
 use jiff::Timestamp;
 
 use crate::amqp::{self, Broker, Browser, DeliveryLimit, Letter, NotOpened};
+use crate::cli::output::say;
 use crate::cli::{Exit, terminal};
 use crate::config::Amqp;
 use crate::mapping::Rules;
@@ -53,15 +54,15 @@ impl Failure {
             // Whoever reads stdout has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Well,
             Self::Broker(error) => {
-                eprintln!("{}", terminal::line(&error.diagnosis().to_string()));
+                say!("{}", terminal::line(&error.diagnosis().to_string()));
                 if error.is_configuration() { Exit::Configuration } else { Exit::Unavailable }
             }
             Self::Usage(_) => {
-                eprintln!("{self}");
+                say!("{self}");
                 Exit::Usage
             }
             Self::Occupied(_) | Self::Output(_) | Self::Failed(_) => {
-                eprintln!("{self}");
+                say!("{self}");
                 Exit::Failed
             }
         }
@@ -93,10 +94,7 @@ impl Desk {
                 }
                 Err(NotOpened::Locked(whom)) => {
                     if !told {
-                        eprintln!(
-                            "{} is at the dead letters; waiting up to {WAIT_FOR_OTHERS:?}",
-                            terminal::line(&whom)
-                        );
+                        say!("{} is at the dead letters; waiting up to {WAIT_FOR_OTHERS:?}", terminal::line(&whom));
                         told = true;
                     }
                     tokio::time::sleep(TRY_EVERY).await;
@@ -110,7 +108,7 @@ impl Desk {
     fn warn(&self, browser: &Browser) {
         let amqp_queue = &self.amqp().dead_letter_queue;
         if !browser.is_locked() {
-            eprintln!(
+            say!(
                 "Warning: other operators are not kept out, since the user of AMQP_URL may not declare the queue \
                  \"{amqp_queue}.operator\"; do not work on the same letters at once"
             );
@@ -119,11 +117,9 @@ impl Desk {
                     anew with x-delivery-limit 1000000, as the relay declares it";
         match browser.delivery_limit() {
             DeliveryLimit::Known(most) if most < PLENTY_OF_LOOKS => {
-                eprintln!(
-                    "Warning: queue {amqp_queue:?} drops a letter that is looked at more than {most} times; {cure}"
-                );
+                say!("Warning: queue {amqp_queue:?} drops a letter that is looked at more than {most} times; {cure}");
             }
-            DeliveryLimit::Unknown => eprintln!(
+            DeliveryLimit::Unknown => say!(
                 "Warning: it cannot be seen how often a letter in queue {amqp_queue:?} may be looked at, and RabbitMQ 4 \
                  drops it after 20 looks unless told otherwise; {cure}"
             ),
@@ -174,12 +170,12 @@ impl Manner {
         if self.yes {
             return Ok(true);
         }
-        write!(stderr(), "{question} [y/N] ")?;
+        write!(stderr(), "{} [y/N] ", terminal::line(question))?;
         let mut answer = String::new();
         stdin().read_line(&mut answer)?;
         let yes = matches!(answer.trim(), "y" | "Y" | "yes");
         if !yes {
-            eprintln!("Nothing is changed");
+            say!("Nothing is changed");
         }
         Ok(yes)
     }

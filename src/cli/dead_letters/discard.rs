@@ -1,19 +1,20 @@
 //! `rtir-relay dead-letters discard`
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::Args;
 use jiff::Timestamp;
 
+use super::copies::{Copies, Removed};
 use super::desk::{Desk, Failure, Manner, count};
 use super::file::LettersFile;
 use super::outcome::Teller;
 use super::replay::tell_missing;
 use super::search::{Found, Search, make_sure};
-use super::select::{Filters, Selection, Wanted};
-use crate::amqp::{Browser, LetterId};
-use crate::cli::{Exit, progress};
+use super::select::{Selection, Wanted};
+use crate::amqp::Browser;
+use crate::cli::output::say;
+use crate::cli::{Exit, progress, terminal};
 
 /// So many letters, or bytes of their bodies, are written to disk at a time before they are removed.
 const BATCH_LETTERS: usize = 256;
@@ -44,7 +45,7 @@ impl Discard {
         self.manner.check()?;
         let browser = desk.open("discard").await?;
         let teller = Teller::new(self.manner.json);
-        let (chosen, letters, all_found) = self.choose(desk, &browser, &teller).await?;
+        let (mut chosen, letters, all_found) = self.choose(desk, &browser, &teller).await?;
         let exit = if all_found { Exit::Well } else { Exit::Failed };
         if self.manner.dry_run || letters == 0 {
             return Ok(exit);
@@ -54,37 +55,32 @@ impl Discard {
             return Ok(Exit::Failed);
         }
         let mut backup = self.backup()?;
-        let discarded = discard(desk, &browser, &chosen, backup.as_mut(), &teller).await?;
-        make_sure(desk, &browser, &chosen).await?;
+        let (discarded, removed) = discard(desk, &browser, &mut chosen, backup.as_mut(), &teller).await?;
+        make_sure(&browser, removed, &chosen).await?;
         browser.close().await;
         match backup {
-            Some(file) => eprintln!("{} discarded, and kept in {}", count(discarded), file.path().display()),
-            None => eprintln!("{} discarded", count(discarded)),
+            Some(file) => say!("{} discarded, and kept in {}", count(discarded), terminal::path(file.path())),
+            None => say!("{} discarded", count(discarded)),
         }
         Ok(exit)
     }
 
-    async fn choose(
-        &self,
-        desk: &Desk,
-        browser: &Browser,
-        teller: &Teller,
-    ) -> Result<(HashSet<LetterId>, usize, bool), Failure> {
+    async fn choose(&self, desk: &Desk, browser: &Browser, teller: &Teller) -> Result<(Copies, usize, bool), Failure> {
         let named = self.selection.ids();
-        let wanted = Wanted { ids: (!named.is_empty()).then_some(&named), filters: &self.selection.filters };
+        let wanted = self.selection.wanted(&named);
         let mut search = Search::begin(desk, browser, wanted, progress::bar).await?;
-        let mut letters = 0;
+        let (mut chosen, mut letters) = (Copies::default(), 0);
         while let Some(found) = search.next().await? {
             letters += 1;
+            chosen.add(found.held.letter.fingerprint());
             if self.manner.dry_run {
                 teller.done(&found.summary, "would_discard")?;
             }
             search.keep(&found).await?;
         }
         let all_found = tell_missing(&named, &search.found);
-        let chosen = std::mem::take(&mut search.found);
         search.close().await?;
-        eprintln!("{} found", count(letters));
+        say!("{} found", count(letters));
         Ok((chosen, letters, all_found))
     }
 
@@ -97,17 +93,15 @@ impl Discard {
     }
 }
 
-/// Removes what was chosen, each letter only when it is on the disk.
+/// Removes what was chosen, each letter only when it is on the disk. How many that were, and what has to be gone.
 async fn discard(
     desk: &Desk,
     browser: &Browser,
-    chosen: &HashSet<LetterId>,
+    chosen: &mut Copies,
     mut backup: Option<&mut LettersFile>,
     teller: &Teller,
-) -> Result<usize, Failure> {
-    let filters = Filters::default();
-    let wanted = Wanted { ids: Some(chosen), filters: &filters };
-    let mut search = Search::begin(desk, browser, wanted, progress::bar).await?;
+) -> Result<(usize, Removed), Failure> {
+    let mut search = Search::begin(desk, browser, Wanted::Chosen(chosen), progress::bar).await?;
     let (mut batch, mut bytes, mut discarded) = (Vec::new(), 0, 0);
     loop {
         let found = search.next().await?;
@@ -128,8 +122,7 @@ async fn discard(
             bytes = 0;
         }
         if over {
-            search.close().await?;
-            return Ok(discarded);
+            return Ok((discarded, search.close().await?));
         }
     }
 }

@@ -10,12 +10,14 @@ use tempfile::NamedTempFile;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::body::laid_out;
+use super::copies::Copies;
 use super::desk::{Desk, Failure};
 use super::replay::not_stored;
-use super::search::Search;
+use super::search::{Search, make_sure};
 use super::select::{Filters, Wanted};
 use super::show::fetch;
-use crate::amqp::{Letter, LetterId};
+use crate::amqp::{Letter, LetterId, ReplayId};
+use crate::cli::output::say;
 use crate::cli::{Exit, progress, terminal};
 
 /// What to mend.
@@ -37,7 +39,7 @@ impl Edit {
         let letter = fetch(desk, &browser, self.id).await?;
         browser.close().await;
         let Some(mut letter) = letter else {
-            eprintln!("There is no dead letter {}", self.id);
+            say!("There is no dead letter {}", self.id);
             return Ok(Exit::Failed);
         };
         let before =
@@ -48,7 +50,7 @@ impl Edit {
         let after = std::fs::read(file.path())?;
         // Editors end the last line.
         if text(&after) == text(&before) {
-            eprintln!("The body is as it was: nothing is changed");
+            say!("The body is as it was: nothing is changed");
             return Ok(Exit::Well);
         }
         text(&after).clone_into(&mut letter.body);
@@ -70,26 +72,28 @@ impl Edit {
         }
         let browser = desk.open("edit").await?;
         let (ids, filters) = (HashSet::from([self.id]), Filters::default());
-        let wanted = Wanted { ids: Some(&ids), filters: &filters };
+        let wanted = Wanted::Named { ids: Some(&ids), filters: &filters };
         let mut search = Search::begin(desk, &browser, wanted, progress::bar).await?;
         let amqp_queue = &desk.amqp().amqp_queue;
         let mut published = false;
         // Identical copies, too: one mended alert stands for all.
         while let Some(found) = search.next().await? {
             if !published {
-                let publish = browser.publisher().publish("", amqp_queue, mended.replayed(), &mended.body);
+                let publish =
+                    browser.publisher().publish("", amqp_queue, mended.replayed(&ReplayId::unique()), &mended.body);
                 publish.await.map_err(|error| Failure::Failed(not_stored(&error, "", amqp_queue)))?;
-                eprintln!("Published to queue {amqp_queue:?}");
+                say!("Published to queue {amqp_queue:?}");
                 published = true;
             }
             search.remove(&found).await?;
         }
-        search.close().await?;
+        let removed = search.close().await?;
+        make_sure(&browser, removed, &Copies::default()).await?;
         browser.close().await;
         if !published {
             return Err(Failure::Failed(format!("Somebody has removed the dead letter {} meanwhile", self.id)));
         }
-        eprintln!("Dead letter {} removed", self.id);
+        say!("Dead letter {} removed", self.id);
         Ok(())
     }
 }
@@ -97,9 +101,9 @@ impl Edit {
 /// What was edited is not lost with a failure.
 fn keep(file: NamedTempFile) -> Result<(), Failure> {
     let (_, path) = file.keep().map_err(|error| error.error)?;
-    eprintln!(
+    say!(
         "What you wrote is kept in {}. Once it is mended: rtir-relay publish FILE, then discard the dead letter",
-        path.display()
+        terminal::path(&path)
     );
     Ok(())
 }

@@ -10,7 +10,8 @@ use super::desk::{Desk, Failure, count};
 use super::file::{LettersFile, write_letter};
 use super::replay::tell_missing;
 use super::search::Search;
-use super::select::{Selection, Wanted};
+use super::select::Selection;
+use crate::cli::output::say;
 use crate::cli::{Exit, progress};
 
 /// What to export; nothing said is all.
@@ -32,7 +33,7 @@ impl Export {
         let mut file = self.output.as_deref().map(LettersFile::create).transpose()?;
         let browser = desk.open("export").await?;
         let named = self.selection.ids();
-        let wanted = Wanted { ids: (!named.is_empty()).then_some(&named), filters: &self.selection.filters };
+        let wanted = self.selection.wanted(&named);
         let on_terminal = file.is_none() && stdout().is_terminal();
         let bar = |length| if on_terminal { ProgressBar::hidden() } else { progress::bar(length) };
         let mut search = Search::begin(desk, &browser, wanted, bar).await?;
@@ -53,7 +54,7 @@ impl Export {
         let all_found = tell_missing(&named, &search.found);
         search.close().await?;
         browser.close().await;
-        eprintln!("{} exported", count(exported));
+        say!("{} exported", count(exported));
         Ok(if all_found { Exit::Well } else { Exit::Failed })
     }
 }

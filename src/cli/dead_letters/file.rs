@@ -24,7 +24,8 @@ impl LettersFile {
             File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
             Ok(file)
         });
-        let file = created.map_err(|error| Failure::Usage(format!("{} cannot be created: {error}", path.display())))?;
+        let file =
+            created.map_err(|error| Failure::Usage(format!("{} cannot be created: {error}", terminal::path(path))))?;
         Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
     }
 
@@ -45,7 +46,7 @@ impl LettersFile {
     }
 
     fn failed(&self, error: &std::io::Error) -> Failure {
-        Failure::Failed(format!("{} cannot be written: {error}", self.path.display()))
+        Failure::Failed(format!("{} cannot be written: {error}", terminal::path(&self.path)))
     }
 }
 

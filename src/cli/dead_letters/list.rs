@@ -10,6 +10,7 @@ use super::desk::{Desk, Failure, count};
 use super::search::Search;
 use super::select::{Filters, Wanted};
 use super::summary::Summary;
+use crate::cli::output::say;
 use crate::cli::{Exit, terminal};
 
 const HEAD: [&str; 8] = ["ID", "TIME", "REASON", "TYPE", "ATT", "REP", "ALERT", "URL"];
@@ -37,7 +38,7 @@ pub(super) struct List {
 impl List {
     pub(super) async fn run(&self, desk: &Desk) -> Result<Exit, Failure> {
         let browser = desk.open("list").await?;
-        let wanted = Wanted { ids: None, filters: &self.filters };
+        let wanted = Wanted::Named { ids: None, filters: &self.filters };
         // The lines themselves show that it goes on.
         let mut search = Search::begin(desk, &browser, wanted, |_| indicatif::ProgressBar::hidden()).await?;
         let mut out = stdout().lock();
@@ -55,7 +56,7 @@ impl List {
         table.finish(&mut out)?;
         search.close().await?;
         browser.close().await;
-        eprintln!("{}", count(listed));
+        say!("{}", count(listed));
         Ok(Exit::Well)
     }
 }

@@ -1,18 +1,21 @@
 //! `rtir-relay dead-letters replay`
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::copies::Copies;
 use super::desk::{Desk, Failure, Manner, count};
 use super::outcome::Teller;
 use super::search::{Found, Search, make_sure};
-use super::select::{Filters, Selection, Wanted};
-use crate::amqp::{Browser, Letter, LetterId, PublishError};
+use super::select::{Selection, Wanted};
+use crate::amqp::{Browser, Letter, LetterId, PublishError, ReplayId};
+use crate::cli::output::say;
 use crate::cli::publish::{in_full, why_hopeless};
 use crate::cli::{Exit, progress};
+use crate::config::Amqp;
 
 /// How long letters are held at a time: the broker takes them back from whoever holds them for half an hour.
 const HOLD_FOR: Duration = Duration::from_mins(5);
@@ -30,10 +33,14 @@ pub(super) struct Replay {
     /// Replay also what would fail again
     #[arg(long)]
     force: bool,
-    /// To the exchange and routing key of the first publication, so that other queues there get it again; else straight
-    /// to the relay's queue
+    /// To the exchange of alerts with the routing key of the first publication, so that other queues there get it again; else
+    /// straight to the relay's queue
     #[arg(long)]
     to_exchange: bool,
+    /// To whatever exchange the dead letter names as that of its first publication. Its publisher can have written any name
+    /// there, and it is published with your rights on the broker
+    #[arg(long, conflicts_with = "to_exchange")]
+    to_origin: bool,
     /// At most so many: 5/s, 100/m
     #[arg(long, value_name = "RATE", value_parser = rate)]
     rate: Option<Duration>,
@@ -48,9 +55,9 @@ struct Run<'a> {
     browser: &'a Browser,
     teller: Teller,
     /// What is still to be replayed.
-    chosen: HashSet<LetterId>,
-    /// What is replayed, and so has to leave the queue.
-    done: HashSet<LetterId>,
+    chosen: Copies,
+    /// The exchanges that it goes to, with `--to-origin`.
+    origins: BTreeSet<String>,
     /// How many letters that were at first.
     passing: usize,
     /// How many would fail again, and stay.
@@ -70,8 +77,8 @@ impl Replay {
             desk,
             browser: &browser,
             teller: Teller::new(self.manner.json),
-            chosen: HashSet::new(),
-            done: HashSet::new(),
+            chosen: Copies::default(),
+            origins: BTreeSet::new(),
             passing: 0,
             failing: 0,
             replayed: 0,
@@ -84,7 +91,7 @@ impl Replay {
                 return Ok(Exit::Failed);
             }
             stopped = run.replay().await?;
-            eprintln!("{} replayed to {}", count(run.replayed), run.where_to());
+            say!("{} replayed to {}", count(run.replayed), run.where_to());
         }
         let all = all_found && run.failing == 0 && (self.manner.dry_run || (run.refused == 0 && run.chosen.is_empty()));
         browser.close().await;
@@ -96,7 +103,7 @@ impl Run<'_> {
     /// Looks which letters would become tickets now, and says so. `true` if all that were named are there.
     async fn choose(&mut self) -> Result<bool, Failure> {
         let named = self.how.selection.ids();
-        let wanted = Wanted { ids: (!named.is_empty()).then_some(&named), filters: &self.how.selection.filters };
+        let wanted = self.how.selection.wanted(&named);
         let mut search = Search::begin(self.desk, self.browser, wanted, progress::bar).await?;
         while let Some(found) = search.next().await? {
             match self.desk.would_fail(&found.held.letter) {
@@ -106,7 +113,8 @@ impl Run<'_> {
                 }
                 _ => {
                     self.passing += 1;
-                    self.chosen.insert(found.id);
+                    self.chosen.add(found.held.letter.fingerprint());
+                    self.origins.insert(self.destination(&found.held.letter).0);
                     if self.how.manner.dry_run {
                         self.teller.done(&found.summary, "would_replay")?;
                     }
@@ -127,7 +135,7 @@ impl Run<'_> {
             1 => "; 1 would fail again and stays".to_owned(),
             failing => format!("; {failing} would fail again and stay"),
         };
-        eprintln!("{} found: {} {verb}{failing}", count(self.passing + self.failing), self.passing);
+        say!("{} found: {} {verb}{failing}", count(self.passing + self.failing), self.passing);
     }
 
     /// Replays what was chosen, in walks that do not hold letters for too long. Gives the reason to stop early.
@@ -137,10 +145,10 @@ impl Run<'_> {
             pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
             pace
         });
-        let filters = Filters::default();
+        let mut chosen = std::mem::take(&mut self.chosen);
         loop {
-            let (chosen, begun) = (self.chosen.clone(), Instant::now());
-            let wanted = Wanted { ids: Some(&chosen), filters: &filters };
+            let begun = Instant::now();
+            let wanted = Wanted::Chosen(&mut chosen);
             let mut search = Search::begin(self.desk, self.browser, wanted, progress::bar).await?;
             let mut stopped = None;
             while begun.elapsed() < HOLD_FOR && stopped.is_none() {
@@ -151,11 +159,11 @@ impl Run<'_> {
                 stopped = self.replay_one(&mut search, found).await?;
             }
             let over = begun.elapsed() < HOLD_FOR;
-            search.close().await?;
+            let removed = search.close().await?;
             // What is replayed must not be found by the next walk, nor by anybody later.
-            make_sure(self.desk, self.browser, &self.done).await?;
-            self.chosen.retain(|id| !self.done.contains(id));
+            make_sure(self.browser, removed, &chosen).await?;
             if stopped.is_some() || over {
+                self.chosen = chosen;
                 return Ok(stopped);
             }
         }
@@ -165,37 +173,49 @@ impl Run<'_> {
     async fn replay_one(&mut self, search: &mut Search<'_>, found: Found) -> Result<Option<Exit>, Failure> {
         let letter = &found.held.letter;
         let (exchange, routing_key) = self.destination(letter);
-        match self.browser.publisher().publish(&exchange, &routing_key, letter.replayed(), &letter.body).await {
+        match self
+            .browser
+            .publisher()
+            .publish(&exchange, &routing_key, letter.replayed(&ReplayId::unique()), &letter.body)
+            .await
+        {
             Ok(()) => {
                 search.remove(&found).await?;
-                self.done.insert(found.id);
                 self.replayed += 1;
                 self.teller.done(&found.summary, "replayed")?;
                 Ok(None)
             }
             Err(error) => {
                 search.keep(&found).await?;
-                self.chosen.remove(&found.id);
                 self.refused += 1;
                 self.teller.stays(search, &found, "not_stored", &not_stored(&error, &exchange, &routing_key))?;
-                let for_all = matches!(error, PublishError::Unroutable { .. } | PublishError::Refused(_))
-                    && !self.how.to_exchange;
-                Ok(why_hopeless(&error).or_else(|| for_all.then_some(Exit::Failed)))
+                let to_one_queue = !self.how.to_exchange && !self.how.to_origin;
+                let for_all =
+                    to_one_queue && matches!(error, PublishError::Unroutable { .. } | PublishError::Refused(_));
+                // Elsewhere the next may go to another exchange.
+                let hopeless = why_hopeless(&error)
+                    .filter(|_| !(self.how.to_origin && matches!(error, PublishError::NoExchange(_))));
+                Ok(hopeless.or_else(|| for_all.then_some(Exit::Failed)))
             }
         }
     }
 
     fn destination(&self, letter: &Letter) -> (String, String) {
-        if self.how.to_exchange {
-            let unknown = || (self.desk.amqp().exchange.clone(), letter.routing_key.clone());
-            return letter.origin().unwrap_or_else(unknown);
+        let Amqp { exchange, amqp_queue, .. } = self.desk.amqp();
+        if !self.how.to_exchange && !self.how.to_origin {
+            return (String::new(), amqp_queue.clone());
         }
-        (String::new(), self.desk.amqp().amqp_queue.clone())
+        let (origin, routing_key) = letter.origin().unwrap_or_else(|| (exchange.clone(), letter.routing_key.clone()));
+        (if self.how.to_origin { origin } else { exchange.clone() }, routing_key)
     }
 
     fn where_to(&self) -> String {
         if self.how.to_exchange {
-            return "where they came from".to_owned();
+            return format!("exchange {:?}", self.desk.amqp().exchange);
+        }
+        if self.how.to_origin {
+            let names: Vec<_> = self.origins.iter().map(|exchange| format!("{exchange:?}")).collect();
+            return format!("exchange {}", names.join(", "));
         }
         format!("queue {:?}", self.desk.amqp().amqp_queue)
     }
@@ -206,7 +226,7 @@ pub(super) fn tell_missing(named: &HashSet<LetterId>, found: &HashSet<LetterId>)
     let mut missing: Vec<_> = named.difference(found).collect();
     missing.sort();
     for id in &missing {
-        eprintln!("There is no dead letter {id} that matches");
+        say!("There is no dead letter {id} that matches");
     }
     missing.is_empty()
 }

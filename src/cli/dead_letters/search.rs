@@ -4,10 +4,12 @@ use std::collections::HashSet;
 
 use indicatif::ProgressBar;
 
+use super::copies::{Copies, Removed};
 use super::desk::{Desk, Failure};
-use super::select::{Filters, Wanted};
+use super::select::Wanted;
 use super::summary::Summary;
 use crate::amqp::{Browser, Held, LetterId, Walk};
+use crate::cli::output::say;
 use crate::cli::progress;
 
 /// So many walks may it take until removed letters are gone: each takes out some, however slow the broker.
@@ -19,6 +21,7 @@ pub(super) struct Search<'a> {
     desk: &'a Desk,
     wanted: Wanted<'a>,
     bar: ProgressBar,
+    removed: Removed,
     /// The IDs it has stopped at.
     pub found: HashSet<LetterId>,
 }
@@ -26,7 +29,6 @@ pub(super) struct Search<'a> {
 /// A letter that is wanted.
 pub(super) struct Found {
     pub held: Held,
-    pub id: LetterId,
     pub summary: Summary,
 }
 
@@ -39,7 +41,7 @@ impl<'a> Search<'a> {
     ) -> Result<Self, Failure> {
         let walk = browser.walk().await?;
         let bar = bar(walk.left() as u64);
-        Ok(Self { walk, desk, wanted, bar, found: HashSet::new() })
+        Ok(Self { walk, desk, wanted, bar, removed: Removed::default(), found: HashSet::new() })
     }
 
     /// The next that is wanted; those before it stay. It has to be kept or removed before the next.
@@ -47,54 +49,71 @@ impl<'a> Search<'a> {
         while let Some(held) = self.walk.next().await? {
             self.bar.inc(1);
             let (id, summary) = (held.letter.id(), Summary::of(&held.letter, &self.desk.rules));
-            if self.wanted.is(id, &summary) {
+            if self.wanted.takes(&held.letter, id, &summary) {
                 self.found.insert(id);
-                return Ok(Some(Found { held, id, summary }));
+                return Ok(Some(Found { held, summary }));
             }
-            self.walk.keep(&held).await?;
+            self.leave(&held).await?;
         }
         Ok(None)
     }
 
     /// Leaves it where it is.
     pub(super) async fn keep(&mut self, found: &Found) -> Result<(), Failure> {
-        Ok(self.walk.keep(&found.held).await?)
+        self.leave(&found.held).await
     }
 
-    /// Removes it for good.
+    /// Removes it for good. Once the walk is closed, [`make_sure`] has to see to it.
     pub(super) async fn remove(&mut self, found: &Found) -> Result<(), Failure> {
-        Ok(self.walk.remove(&found.held).await?)
+        self.walk.remove(&found.held).await?;
+        self.removed.removed(found.held.letter.fingerprint());
+        Ok(())
     }
 
     /// Prints to stderr without breaking the bar.
     pub(super) fn say(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| say!("{text}"));
     }
 
-    /// Gives back all that was not removed.
-    pub(super) async fn close(self) -> Result<(), Failure> {
+    /// Gives back all that was not removed; says what was.
+    pub(super) async fn close(self) -> Result<Removed, Failure> {
         self.bar.finish_and_clear();
-        Ok(self.walk.close().await?)
+        self.walk.close().await?;
+        Ok(self.removed)
+    }
+
+    async fn leave(&mut self, held: &Held) -> Result<(), Failure> {
+        if matches!(self.wanted, Wanted::Chosen(_)) {
+            self.removed.stays(held.letter.fingerprint());
+        }
+        Ok(self.walk.keep(held).await?)
     }
 }
 
-/// Takes out of the queue what is left of `removed` letters, until a walk finds none: RabbitMQ may lose acknowledgements
-/// when a channel closes after many (rabbitmq-server#10327), and those letters come back.
-pub(super) async fn make_sure(desk: &Desk, browser: &Browser, removed: &HashSet<LetterId>) -> Result<(), Failure> {
-    let filters = Filters::default();
-    let wanted = Wanted { ids: Some(removed), filters: &filters };
+/// Takes out of the queue what is left of what was `removed`, until a walk finds none: RabbitMQ may lose acknowledgements
+/// when a channel closes after many (rabbitmq-server#10327), and those letters come back. A letter that is identical and
+/// has come since stays, as do those of `chosen`.
+pub(super) async fn make_sure(browser: &Browser, mut removed: Removed, chosen: &Copies) -> Result<(), Failure> {
+    removed.all_stay(chosen);
     for _ in 0..MOST_WALKS {
-        let mut search = Search::begin(desk, browser, wanted, progress::bar).await?;
-        while let Some(found) = search.next().await? {
-            search.remove(&found).await?;
-        }
-        let none_left = search.found.is_empty();
-        search.close().await?;
-        if none_left {
+        if removed.is_empty() {
             return Ok(());
         }
+        let mut walk = browser.walk().await?;
+        let bar = progress::bar(walk.left() as u64);
+        while let Some(held) = walk.next().await? {
+            bar.inc(1);
+            if removed.is_left_over(held.letter.fingerprint(), held.redelivered) {
+                walk.remove(&held).await?;
+            } else {
+                walk.keep(&held).await?;
+            }
+        }
+        bar.finish_and_clear();
+        walk.close().await?;
+        removed.next_walk();
     }
     Err(Failure::Failed(
-        "Removed letters keep coming back to the queue. See the broker's log, then try again".to_owned(),
+        "Removed dead letters keep coming back to the queue. See the broker's log, then try again".to_owned(),
     ))
 }

@@ -7,9 +7,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
+use super::copies::Copies;
 use super::desk::Failure;
 use super::summary::Summary;
-use crate::amqp::LetterId;
+use crate::amqp::{Letter, LetterId};
 
 /// Where `--help` lists the filters.
 const FILTERS: &str = "Filters";
@@ -51,11 +52,15 @@ pub(super) struct Selection {
 }
 
 /// What a walk looks for.
-#[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
-    /// Any of these; `None` is any.
-    pub ids: Option<&'a HashSet<LetterId>>,
-    pub filters: &'a Filters,
+pub(super) enum Wanted<'a> {
+    /// What an operator names.
+    Named {
+        /// Any of these; `None` is any.
+        ids: Option<&'a HashSet<LetterId>>,
+        filters: &'a Filters,
+    },
+    /// What was chosen in a walk before: no more copies of each than there were then.
+    Chosen(&'a mut Copies),
 }
 
 impl Selection {
@@ -65,6 +70,11 @@ impl Selection {
             return Ok(());
         }
         Err(Failure::Usage("Say which dead letters: IDs, filters, or --all".to_owned()))
+    }
+
+    /// What to look for, where `named` are its IDs.
+    pub(super) fn wanted<'a>(&'a self, named: &'a HashSet<LetterId>) -> Wanted<'a> {
+        Wanted::Named { ids: (!named.is_empty()).then_some(named), filters: &self.filters }
     }
 
     /// The IDs that are named.
@@ -103,9 +113,12 @@ impl Filters {
 }
 
 impl Wanted<'_> {
-    /// Whether it is this letter.
-    pub(super) fn is(&self, id: LetterId, summary: &Summary) -> bool {
-        self.ids.is_none_or(|ids| ids.contains(&id)) && self.filters.pass(summary)
+    /// Whether `letter` is it.
+    pub(super) fn takes(&mut self, letter: &Letter, id: LetterId, summary: &Summary) -> bool {
+        match self {
+            Self::Named { ids, filters } => ids.is_none_or(|ids| ids.contains(&id)) && filters.pass(summary),
+            Self::Chosen(copies) => copies.take(letter.fingerprint()),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::search::Search;
 use super::select::{Filters, Wanted};
 use super::summary::Summary;
 use crate::amqp::{Browser, Letter, LetterId};
+use crate::cli::output::say;
 use crate::cli::{Exit, progress, terminal};
 use crate::outcome::DeadLetter;
 use crate::relay::{NoTicket, Prepared};
@@ -45,7 +46,7 @@ impl Show {
     pub(super) async fn run(&self, desk: &Desk) -> Result<Exit, Failure> {
         let browser = desk.open("show").await?;
         let Some(letter) = fetch(desk, &browser, self.id).await? else {
-            eprintln!("There is no dead letter {}", self.id);
+            say!("There is no dead letter {}", self.id);
             return Ok(Exit::Failed);
         };
         browser.close().await;
@@ -68,7 +69,7 @@ impl Show {
 /// The letter, left where it is.
 pub(super) async fn fetch(desk: &Desk, browser: &Browser, id: LetterId) -> Result<Option<Letter>, Failure> {
     let (ids, filters) = (HashSet::from([id]), Filters::default());
-    let wanted = Wanted { ids: Some(&ids), filters: &filters };
+    let wanted = Wanted::Named { ids: Some(&ids), filters: &filters };
     let mut search = Search::begin(desk, browser, wanted, progress::bar).await?;
     let found = search.next().await?;
     if let Some(found) = &found {

@@ -5,9 +5,11 @@ use std::time::Instant;
 use lapin::ExchangeKind;
 use lapin::options::{ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions};
 use lapin::types::FieldTable;
+use serde_json::json;
 
 use super::stage::{LATENCY, Stage, names_dead_letter_cause};
 use super::{Form, Resumed, Row};
+use crate::support::broker_admin::{bind, delete_queue, make_queue};
 use crate::support::fake_rt::FakeRt;
 use crate::support::lab::setting;
 use crate::support::servers::Server;
@@ -80,7 +82,7 @@ impl Fault {
 /// One of them in the middle of good and bad alerts.
 pub async fn without_a_place(fault: Fault, form: Form) -> Row {
     // Fewer bad ones than the relay holds, so that good ones have room beside them.
-    let (good, bad) = form.of((20, 2), (200, 3));
+    let (good, bad) = form.of((20, 3), (200, 3));
     let broker = Server::shared_rabbitmq();
     let rt = FakeRt::start();
     rt.takes(LATENCY);
@@ -115,4 +117,33 @@ pub async fn without_a_place(fault: Fault, form: Form) -> Row {
     stage.drain(relay).await;
     broker.ctl(&["delete_user", &user]).await;
     Row { fault: fault.name(), times: 1, tally: stage.tally_of(&rt).await, resumed }
+}
+
+/// Dead letters are replayed, at a slow rate and with no relay, into a queue in which they expire: each is a dead letter
+/// again before the replay is over.
+pub async fn replayed_into_expiry(form: Form) -> Row {
+    let (alerts, rate) = form.of((12, "10/s"), (200, "20/s"));
+    let rt = FakeRt::start();
+    let mut stage = Stage::scripted(&setting("RELAY_LAB_AMQP_URL"), "expiry", &rt, &[]).await;
+    stage.declare().await;
+    let (work, letters) = (stage.amqp.amqp_queue(), stage.amqp.dead_letters_name());
+    delete_queue(&work).await;
+    let arguments = json!({ "x-queue-type": "quorum", "x-message-ttl": 300, "x-dead-letter-exchange": letters });
+    make_queue(&work, arguments).await;
+    bind(&stage.amqp.exchange(), &work).await;
+    stage.publish(alerts).await;
+    let times = form.of(2, 3);
+    for _ in 0..times {
+        stage.has_dead_letters(alerts).await;
+        stage.operate(&["replay", "--all", "--yes", "--rate", rate]);
+    }
+    stage.has_dead_letters(alerts).await;
+    let relay = stage.relay().await;
+    let mended = Instant::now();
+    let mut resumed = Resumed::default();
+    stage.operate(&["replay", "--all", "--yes"]);
+    resumed.next_ticket_after(mended, &rt).await;
+    rt.has_tickets(alerts).await;
+    stage.drain(relay).await;
+    Row { fault: "replay into a queue that expires", times, tally: stage.tally_of(&rt).await, resumed }
 }

@@ -11,7 +11,7 @@ use crate::support::eventually::eventually;
 use crate::support::fake_rt::{FakeRt, Fault, Op};
 use crate::support::health::{Scraped, address, get};
 use crate::support::raw_publisher::{RawMessage, RawPublisher};
-use crate::support::relay_process::RelayProcess;
+use crate::support::relay_process::{RelayProcess, run};
 
 /// Names on a broker, and what a relay on them is given.
 pub struct Stage {
@@ -41,6 +41,13 @@ impl Stage {
         let mut environment = rt.environment(&[]);
         environment.retain(|(name, _)| name.starts_with("RTIR_"));
         Self::new(amqp, environment, others)
+    }
+
+    /// Runs `rtir-relay dead-letters`, which has to go well.
+    pub fn operate(&self, arguments: &[&str]) {
+        let arguments = [&["dead-letters"], arguments].concat();
+        let (exit, _, said) = run(&self.environment, &arguments, b"");
+        assert_eq!(exit, Some(0), "{arguments:?}: {said}");
     }
 
     /// A relay that has just been started.

@@ -14,7 +14,7 @@ use crate::support::lab::setting;
 use crate::support::relay_process::RelayProcess;
 
 /// Headers that none of the letters below has: RabbitMQ takes `BCC` out before it delivers.
-const NOT_HERE: [&str; 2] = ["x-original-BCC", "x-failure-trimmed"];
+const NOT_HERE: [&str; 3] = ["x-altered", "x-original-BCC", "x-failure-trimmed"];
 
 fn json(value: &AMQPValue) -> Value {
     match value {

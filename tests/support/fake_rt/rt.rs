@@ -15,7 +15,7 @@ pub const PASSWORD: &str = "pa55word-of-the-relay";
 pub const TOKEN: &str = "1-23-t0ken0ftherelay";
 /// The value of every session cookie begins so.
 pub const SESSION: &str = "5e5510";
-/// Its WebBaseURL, which is another than the address it listens on.
+/// Its `WebBaseURL`, which is another than the address it listens on.
 pub const WEB_URL: &str = "http://rt.example";
 /// The RT queue that has the field.
 pub const INCIDENT_REPORTS: u64 = 3;

@@ -156,9 +156,11 @@ fn nothing_that_is_named_steers_a_terminal() {
         &["trax", "send"],
         &["completions"],
     ];
+    // What is written is written there.
+    let directory = tempfile::tempdir().unwrap();
     for arguments in lines {
         let mut command = command(arguments);
-        let ended = run(command.arg(hostile).envs(SETTINGS));
+        let ended = run(command.arg(hostile).envs(SETTINGS).current_dir(directory.path()));
         let steers = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
         assert!(!ended.stderr.contains(steers) && !ended.stdout.contains(steers), "{arguments:?}: {ended:?}");
         assert_ne!(ended.exit, Some(PANICKED), "{arguments:?}");

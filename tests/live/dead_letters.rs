@@ -110,18 +110,3 @@ async fn properties_and_headers_are_kept_and_those_the_broker_acts_on_are_moved(
     }
     scene.close().await;
 }
-
-#[tokio::test]
-async fn a_copy_that_no_frame_carries_is_dead_lettered_by_the_broker() {
-    let scene = Scene::new("frame").await;
-    let relay = scene.relay(&[]).await;
-    let mut headers = FieldTable::default();
-    headers.insert("large".into(), AMQPValue::LongString("x".repeat(130_000).into()));
-    scene.publish_with(b"bad", BasicProperties::default().with_headers(headers)).await;
-    let letters = scene.dead_letters(1).await;
-    scene.stop(relay).await;
-    assert_eq!(letters[0].body, b"bad");
-    assert_eq!(letters[0].reason(), "(none)");
-    assert!(letters[0].header("x-death").unwrap().contains("rejected"));
-    scene.close().await;
-}

@@ -1,7 +1,8 @@
 # One word for each job; README and CONTRIBUTING explain them. All of them install what they need (Debian, Ubuntu).
 SHELL := /bin/bash
 .PHONY: demo test test-offline live-ready test-live test-rabbitmq-4 test-rt-debian-13 test-rt-french test-rt-proxied \
-	faults fuzz lint tools deploy-check compose-test publishers-test deb deb-test sbom figures
+	faults fuzz lint tools deploy-check compose-test publishers-test deb deb-test sbom \
+	bench bench-rt bench-pure bench-smoke
 
 # Shows the relay at work on a real RabbitMQ and a real RT. KEEP=1 leaves it up.
 demo:
@@ -101,6 +102,20 @@ deb-test:
 sbom:
 	@deploy/sbom
 
-# Measures size and speed; takes a release build and a few minutes.
-figures:
-	@tests/figures
+# What the relay costs and how fast it is, in target/bench; see tests/bench/README.md. COMPARE=FILE: beside an earlier run;
+# RELAY=FILE: another relay than this tree's; ROUNDS=5; ONLY=word: those whose name has it; MILLION=1: as many alerts, too.
+bench:
+	@tests/bench/run instant
+
+# What a real RT pays for a ticket.
+bench-rt:
+	@tests/bench/run real
+
+# What the pure parts cost, and how that has changed since the last time.
+bench-pure:
+	cargo bench --locked --bench pure
+
+# The first two once and briefly, to see that they work: no figures.
+bench-smoke:
+	@QUICK=1 tests/bench/run instant
+	@QUICK=1 tests/bench/run real

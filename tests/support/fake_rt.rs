@@ -15,9 +15,9 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::http;
 pub use super::http::{Answer, Request};
+use rt::work;
 #[allow(unused_imports, reason = "each test binary uses its part")]
-pub use rt::{INCIDENT_REPORTS, INVESTIGATIONS, PASSWORD, SESSION, SetUp, TOKEN, Ticket, USER, Unsafe, WEB_URL};
-use rt::{Rt, work};
+pub use rt::{INCIDENT_REPORTS, INVESTIGATIONS, PASSWORD, Rt, SESSION, SetUp, TOKEN, Ticket, USER, Unsafe, WEB_URL};
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -299,6 +299,11 @@ impl Drop for FakeRt {
         // Wakes the listener.
         let _ = TcpStream::connect(self.address);
     }
+}
+
+/// What `rt` does and answers, for a server that has other needs.
+pub fn answer(rt: &mut Rt, request: &Request) -> Answer {
+    work(rt, Op::of(request), request)
 }
 
 impl Op {

@@ -44,7 +44,12 @@ impl Scene {
 
     /// The same with what the hand-over to trax takes; the release field is named `Hand over`.
     pub async fn for_trax(what: &str) -> Self {
-        Self::made_by("fixture-trax", &setting("RELAY_LAB_AMQP_URL"), &RtServer::shared(), what).await
+        Self::for_trax_on(&setting("RELAY_LAB_AMQP_URL"), &RtServer::shared(), what).await
+    }
+
+    /// The same on servers that the test has for itself.
+    pub async fn for_trax_on(amqp_url: &str, rt: &RtServer, what: &str) -> Self {
+        Self::made_by("fixture-trax", amqp_url, rt, what).await
     }
 
     /// As the first on servers that the test has for itself.

@@ -1,6 +1,6 @@
 //! The servers of the tests, to change them, and such as one test has for itself, to break them. The scripts are those of the test command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -105,6 +105,11 @@ impl Server {
 
     pub async fn amqp_url(&self) -> String {
         self.setting("RELAY_LAB_AMQP_URL").await
+    }
+
+    /// Where it lives.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The name of a RabbitMQ node in its cluster.

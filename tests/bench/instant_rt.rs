@@ -1,0 +1,186 @@
+//! An RT that answers at once, in a process of its own. Tickets and searches come from a table; everything else is
+//! answered as the tests' scripted RT does.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::machine::now_us;
+use crate::support::eventually::eventually;
+use crate::support::fake_rt::{self, Rt};
+use crate::support::http::{self, Answer, Request, Stream};
+
+pub const WORD: &str = "serve-instant-rt";
+
+/// What it has seen so far.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// When this was counted.
+    pub now_us: u64,
+    pub tickets: usize,
+    pub requests: usize,
+    /// When the first ticket was made.
+    pub first_us: u64,
+}
+
+#[derive(Default)]
+struct State {
+    rt: Rt,
+    /// By key: the number of the ticket, and when it was made.
+    tickets: HashMap<String, (usize, u64)>,
+    requests: usize,
+    first_us: u64,
+}
+
+/// Serves until its input ends, which it does with the process that has started it.
+pub fn serve() {
+    let state = Arc::new(Mutex::new(State::default()));
+    let address = http::listen(None, || false, move |stream| serve_connection(&state, stream));
+    println!("{}", http::base_url(address, false));
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+}
+
+fn serve_connection(state: &Mutex<State>, stream: Box<dyn Stream>) {
+    let mut stream = BufReader::new(stream);
+    while let Some(request) = Request::read(&mut stream) {
+        let answer = state.lock().unwrap().answer(&request);
+        let last = request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        if answer.write(stream.get_mut()).is_err() || last {
+            break;
+        }
+    }
+}
+
+impl State {
+    fn answer(&mut self, request: &Request) -> Answer {
+        match (request.method.as_str(), request.target.split('?').next().unwrap_or_default()) {
+            ("GET", "/bench/counts") => return Answer::json(200, &serde_json::to_value(self.counts()).unwrap()),
+            ("GET", "/bench/times") => {
+                let times = self.tickets.iter().map(|(key, (_, made_us))| (key.clone(), (*made_us).into())).collect();
+                return Answer::json(200, &serde_json::Value::Object(times));
+            }
+            ("POST", "/bench/clear") => {
+                *self = Self { rt: std::mem::take(&mut self.rt), ..Self::default() };
+                return Answer::message(200, "cleared");
+            }
+            _ => self.requests += 1,
+        }
+        match (request.method.as_str(), request.path.as_str()) {
+            ("POST", "/REST/2.0/ticket") => self.create(&request.body),
+            ("GET", "/REST/2.0/tickets") => self.find(request.parameter("query").unwrap_or_default()),
+            _ => fake_rt::answer(&mut self.rt, request),
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        Counts { now_us: now_us(), tickets: self.tickets.len(), requests: self.requests, first_us: self.first_us }
+    }
+
+    fn create(&mut self, body: &[u8]) -> Answer {
+        let body = String::from_utf8_lossy(body);
+        // Found rather than parsed: the key is the one value of this field, and has nothing that JSON escapes.
+        let key = body.split_once("\"Alert ID\":").and_then(|(_, rest)| rest.split('"').nth(1));
+        let Some(key) = key else { return Answer::message(400, "a ticket without a key") };
+        let (id, made_us) = (self.tickets.len() + 1, now_us());
+        if self.tickets.is_empty() {
+            self.first_us = made_us;
+        }
+        if self.tickets.insert(key.to_owned(), (id, made_us)).is_some() {
+            return Answer::message(400, "a second ticket of this key");
+        }
+        let url = format!("http://rt.example/REST/2.0/ticket/{id}");
+        text(201, format!(r#"{{"id":"{id}","type":"ticket","_url":"{url}"}}"#))
+    }
+
+    /// The tickets of all keys that the query names.
+    fn find(&self, query: &str) -> Answer {
+        let keys = query.split("'CF.{Alert ID}' = '").skip(1).filter_map(|rest| rest.split('\'').next());
+        let mut found: Vec<_> = keys.filter_map(|key| self.tickets.get(key).map(|(id, _)| (*id, key))).collect();
+        found.sort_unstable();
+        let mut items = String::new();
+        for (id, key) in &found {
+            let comma = if items.is_empty() { "" } else { "," };
+            let _ = write!(items, r#"{comma}{{"id":"{id}","type":"ticket","EffectiveId":"{id}","Subject":"-","#);
+            let _ = write!(
+                items,
+                r#""CustomFields":[{{"id":"2","name":"Alert ID","type":"customfield","values":["{key}"]}}]}}"#,
+            );
+        }
+        let count = found.len();
+        text(200, format!(r#"{{"items":[{items}],"count":{count},"total":null,"page":1,"pages":1,"per_page":100}}"#))
+    }
+}
+
+fn text(http_status: u16, body: String) -> Answer {
+    let headers = vec![("Content-Type", "application/json; charset=utf-8".to_owned())];
+    Answer { http_status, headers, body: body.into_bytes() }
+}
+
+/// The running server, as the benchmark sees it.
+pub struct InstantRt {
+    child: Child,
+    pub url: String,
+    http: reqwest::Client,
+}
+
+impl InstantRt {
+    pub fn start() -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut child = command.arg(WORD).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { child, url: url.trim().to_owned(), http }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub async fn counts(&self) -> Counts {
+        self.http.get(format!("{}/bench/counts", self.url)).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// When each ticket was made, by its key.
+    pub async fn times(&self) -> HashMap<String, u64> {
+        self.http.get(format!("{}/bench/times", self.url)).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Forgets the tickets.
+    pub async fn clear(&self) {
+        self.http.post(format!("{}/bench/clear", self.url)).send().await.unwrap();
+    }
+
+    /// Waits for it to have `count` tickets, at most for `time`; whether it has.
+    pub async fn reaches(&self, count: usize, time: Duration) -> bool {
+        let began = Instant::now();
+        while self.counts().await.tickets < count {
+            if began.elapsed() > time {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        true
+    }
+
+    /// Waits until it has `count` tickets.
+    pub async fn has(&self, count: usize) -> Counts {
+        eventually(&format!("{count} tickets"), async || {
+            let counts = self.counts().await;
+            (counts.tickets >= count).then_some(counts)
+        })
+        .await
+    }
+}
+
+impl Drop for InstantRt {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

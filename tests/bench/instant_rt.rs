@@ -1,19 +1,22 @@
 //! An RT that answers at once, in a process of its own. Tickets and searches come from a table; everything else is
 //! answered as the tests' scripted RT does.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::LocalSet;
 
 use super::machine::now_us;
 use crate::support::eventually::eventually;
 use crate::support::fake_rt::{self, Rt};
-use crate::support::http::{self, Answer, Request, Stream};
+use crate::support::http::{self, Answer, Request};
 
 pub const WORD: &str = "serve-instant-rt";
 
@@ -37,23 +40,77 @@ struct State {
     first_us: u64,
 }
 
-/// Serves until its input ends, which it does with the process that has started it.
-pub fn serve() {
-    let state = Arc::new(Mutex::new(State::default()));
-    let address = http::listen(None, || false, move |stream| serve_connection(&state, stream));
-    println!("{}", http::base_url(address, false));
-    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+/// Serves until its input ends, which it does with the process that has started it. All on one thread, so that as little
+/// as possible of the machine goes to it.
+pub async fn serve() {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(0);
+    });
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    println!("{}", http::base_url(listener.local_addr().unwrap(), false));
+    let state = Rc::<RefCell<State>>::default();
+    let connections = LocalSet::new();
+    connections
+        .run_until(async {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::task::spawn_local(serve_connection(Rc::clone(&state), stream));
+            }
+        })
+        .await;
 }
 
-fn serve_connection(state: &Mutex<State>, stream: Box<dyn Stream>) {
-    let mut stream = BufReader::new(stream);
-    while let Some(request) = Request::read(&mut stream) {
-        let answer = state.lock().unwrap().answer(&request);
+async fn serve_connection(state: Rc<RefCell<State>>, stream: TcpStream) {
+    let mut received = Vec::new();
+    while let Some(request) = read(&stream, &mut received).await {
+        let mut bytes = Vec::new();
+        let answer = state.borrow_mut().answer(&request);
+        answer.write(&mut bytes).unwrap();
         let last = request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        if answer.write(stream.get_mut()).is_err() || last {
+        if write(&stream, &bytes).await.is_none() || last {
             break;
         }
     }
+}
+
+/// The next request of a connection, of which `received` has the beginning.
+async fn read(stream: &TcpStream, received: &mut Vec<u8>) -> Option<Request> {
+    loop {
+        if let Some(end) = end_of_request(received) {
+            let request = Request::read(&mut BufReader::new(&received[..end]));
+            received.drain(..end);
+            return request;
+        }
+        stream.readable().await.ok()?;
+        let mut piece = [0; 8 * 1024];
+        match stream.try_read(&mut piece) {
+            Ok(0) => return None,
+            Ok(bytes) => received.extend_from_slice(&piece[..bytes]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+async fn write(stream: &TcpStream, mut bytes: &[u8]) -> Option<()> {
+    while !bytes.is_empty() {
+        stream.writable().await.ok()?;
+        match stream.try_write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return None,
+        }
+    }
+    Some(())
+}
+
+/// Where the first request ends, if it has come as a whole.
+fn end_of_request(received: &[u8]) -> Option<usize> {
+    let head = received.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(&received[..head]).to_ascii_lowercase();
+    let length = text.split_once("\ncontent-length:").and_then(|(_, rest)| rest.lines().next()?.trim().parse().ok());
+    let end = head + length.unwrap_or(0);
+    (received.len() >= end).then_some(end)
 }
 
 impl State {

@@ -27,7 +27,7 @@ fn main() {
     let word = std::env::args().nth(1).unwrap_or_default();
     match word.as_str() {
         // The two that are measured, or measured with, are this program too, each in a process of its own.
-        instant_rt::WORD => instant_rt::serve(),
+        instant_rt::WORD => runtime(true).block_on(instant_rt::serve()),
         bare::WORD => runtime(true).block_on(bare::consume()),
         "instant" => runtime(false).block_on(instant::run(&Settings::read())),
         "real" => runtime(false).block_on(real::run(&Settings::read())),

@@ -3,19 +3,19 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 
 use super::machine::now_us;
 use crate::support::eventually::eventually;
-use crate::support::fake_rt::{self, Rt};
+use crate::support::fake_rt::{self, Rt, WEB_URL};
 use crate::support::http::{self, Answer, Request};
 
 pub const WORD: &str = "serve-instant-rt";
@@ -34,10 +34,33 @@ pub struct Counts {
 #[derive(Default)]
 struct State {
     rt: Rt,
-    /// By key: the number of the ticket, and when it was made.
-    tickets: HashMap<String, (usize, u64)>,
+    /// By key.
+    tickets: HashMap<String, Ticket>,
     requests: usize,
     first_us: u64,
+}
+
+/// A ticket, as far as anybody asks for it.
+struct Ticket {
+    id: usize,
+    made_us: u64,
+    subject: String,
+    requestor: Vec<String>,
+}
+
+/// What it is made of.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Sent {
+    subject: String,
+    requestor: Vec<String>,
+    custom_fields: Keyed,
+}
+
+#[derive(Deserialize)]
+struct Keyed {
+    #[serde(rename = "Alert ID")]
+    key: String,
 }
 
 /// Serves until its input ends, which it does with the process that has started it. All on one thread, so that as little
@@ -118,8 +141,8 @@ impl State {
         match (request.method.as_str(), request.target.split('?').next().unwrap_or_default()) {
             ("GET", "/bench/counts") => return Answer::json(200, &serde_json::to_value(self.counts()).unwrap()),
             ("GET", "/bench/times") => {
-                let times = self.tickets.iter().map(|(key, (_, made_us))| (key.clone(), (*made_us).into())).collect();
-                return Answer::json(200, &serde_json::Value::Object(times));
+                let times = self.tickets.iter().map(|(key, ticket)| (key.clone(), ticket.made_us.into())).collect();
+                return Answer::json(200, &Value::Object(times));
             }
             ("POST", "/bench/clear") => {
                 *self = Self { rt: std::mem::take(&mut self.rt), ..Self::default() };
@@ -139,43 +162,41 @@ impl State {
     }
 
     fn create(&mut self, body: &[u8]) -> Answer {
-        let body = String::from_utf8_lossy(body);
-        // Found rather than parsed: the key is the one value of this field, and has nothing that JSON escapes.
-        let key = body.split_once("\"Alert ID\":").and_then(|(_, rest)| rest.split('"').nth(1));
-        let Some(key) = key else { return Answer::message(400, "a ticket without a key") };
+        let Ok(Sent { subject, requestor, custom_fields: Keyed { key } }) = serde_json::from_slice(body) else {
+            return Answer::message(400, "not what is taken");
+        };
         let (id, made_us) = (self.tickets.len() + 1, now_us());
         if self.tickets.is_empty() {
             self.first_us = made_us;
         }
-        if self.tickets.insert(key.to_owned(), (id, made_us)).is_some() {
+        if self.tickets.insert(key, Ticket { id, made_us, subject, requestor }).is_some() {
             return Answer::message(400, "a second ticket of this key");
         }
-        let url = format!("http://rt.example/REST/2.0/ticket/{id}");
-        text(201, format!(r#"{{"id":"{id}","type":"ticket","_url":"{url}"}}"#))
+        Answer::json(201, &json!({ "id": id.to_string(), "type": "ticket", "_url": url("ticket", id) }))
     }
 
     /// The tickets of all keys that the query names.
     fn find(&self, query: &str) -> Answer {
         let keys = query.split("'CF.{Alert ID}' = '").skip(1).filter_map(|rest| rest.split('\'').next());
-        let mut found: Vec<_> = keys.filter_map(|key| self.tickets.get(key).map(|(id, _)| (*id, key))).collect();
-        found.sort_unstable();
-        let mut items = String::new();
-        for (id, key) in &found {
-            let comma = if items.is_empty() { "" } else { "," };
-            let _ = write!(items, r#"{comma}{{"id":"{id}","type":"ticket","EffectiveId":"{id}","Subject":"-","#);
-            let _ = write!(
-                items,
-                r#""CustomFields":[{{"id":"2","name":"Alert ID","type":"customfield","values":["{key}"]}}]}}"#,
-            );
-        }
-        let count = found.len();
-        text(200, format!(r#"{{"items":[{items}],"count":{count},"total":null,"page":1,"pages":1,"per_page":100}}"#))
+        let mut found: Vec<_> = keys.filter_map(|key| Some((self.tickets.get(key)?, key))).collect();
+        found.sort_unstable_by_key(|(ticket, _)| ticket.id);
+        let items: Vec<_> = found.iter().map(|(ticket, key)| ticket.item(key)).collect();
+        Answer::json(200, &json!({ "items": items, "count": items.len(), "page": 1, "pages": 1, "per_page": 100 }))
     }
 }
 
-fn text(http_status: u16, body: String) -> Answer {
-    let headers = vec![("Content-Type", "application/json; charset=utf-8".to_owned())];
-    Answer { http_status, headers, body: body.into_bytes() }
+impl Ticket {
+    fn item(&self, key: &str) -> Value {
+        let person = |address: &String| json!({ "id": address, "type": "user", "EmailAddress": address, "_url": url("user", address) });
+        let requestor: Vec<_> = self.requestor.iter().map(person).collect();
+        json!({ "id": self.id.to_string(), "type": "ticket", "EffectiveId": self.id.to_string(),
+            "_url": url("ticket", self.id), "Subject": self.subject, "Requestor": requestor,
+            "CustomFields": [{ "id": "2", "name": "Alert ID", "type": "customfield", "values": [key] }] })
+    }
+}
+
+fn url(kind: &str, id: impl std::fmt::Display) -> String {
+    format!("{WEB_URL}/REST/2.0/{kind}/{id}")
 }
 
 /// The running server, as the benchmark sees it.

@@ -8,14 +8,14 @@ use reqwest::header::HeaderMap;
 use rtir_relay::alert::Alert;
 use rtir_relay::mapping::Rules;
 use rtir_relay::rtir::{Answer, create_ticket};
-use rtir_relay::ticket::{AlertKey, RtQueueName};
+use rtir_relay::ticket::{AlertKey, RtAddresses, RtQueueName};
 
 /// The shortest and the longest of the fixtures.
 const ALERTS: [&str; 2] = ["domain-expires-soon", "defacement"];
 
 fn pure(criterion: &mut Criterion) {
     let rt_queue = RtQueueName::parse("Incident Reports").expect("a name");
-    let rules = Rules { rt_queue, fallback_requestor: None, namespace: None };
+    let rules = Rules { rt_queue, fallback_requestor: None, namespace: None, rt_addresses: RtAddresses::default() };
     for name in ALERTS {
         let body = fixture(&format!("alerts/{name}.json"));
         let alert = Alert::parse(&body, None).expect("an alert");

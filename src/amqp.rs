@@ -23,7 +23,7 @@ mod wire;
 
 pub use browse::{Browser, Held, NotOpened, Walk};
 pub use connect::{Address, Broker};
-pub use consume::{Consumer, Delivery, Opened};
+pub use consume::{Care, Consumer, Delivery, Opened};
 pub use dead_letter::{DeadLetters, LetterCopy, NotStored};
 pub use error::{Error, REACH};
 pub use lease::{Lease, Question, ask, may_ask};

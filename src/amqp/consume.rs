@@ -35,9 +35,20 @@ pub struct Consumer {
     amqp_queue: String,
     /// What it may hold once it takes more than one; `None`: it does.
     prefetch: Option<u16>,
-    careful: bool,
+    care: Care,
     /// The newest delivery, since when it is held, and whether it is suspect.
     newest: Option<(Instant, bool)>,
+}
+
+/// What may be the reason why the relay ends or loses its connection again and again, and is taken one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Care {
+    /// Nothing: this process has given back by itself what comes again.
+    None,
+    /// What the queue has counted to have come again and again.
+    Counted,
+    /// That, and all that comes again from a queue that does not count.
+    All,
 }
 
 /// One delivery, to be settled exactly once.
@@ -63,22 +74,21 @@ impl Opened {
         self.0.status().connected()
     }
 
-    /// Consumes, in the end holding at most `prefetch` deliveries that are not settled. If `careful`, all that the broker
-    /// has delivered before is suspect where the queue does not count how often.
+    /// Consumes with `care`, in the end holding at most `prefetch` deliveries that are not settled.
     ///
     /// # Errors
     /// As for [`Opened::connect`].
-    pub async fn consume(self, broker: &Broker, prefetch: u16, careful: bool) -> Result<Consumer, Error> {
+    pub async fn consume(self, broker: &Broker, prefetch: u16, care: Care) -> Result<Consumer, Error> {
         let Self(connection) = self;
         let amqp_queue = broker.settings().amqp_queue.clone();
         let begin = async {
             let channel = channel(&connection).await?;
-            let stream = consume(&channel, &amqp_queue, 1).await?;
+            let stream = consume(&channel, &amqp_queue, if care == Care::None { prefetch } else { 1 }).await?;
             Ok((channel, stream))
         };
         let (channel, stream) = begin.await.inspect_err(|_| broker.pass_over())?;
-        let prefetch = Some(prefetch).filter(|prefetch| *prefetch > 1);
-        Ok(Consumer { connection, channel, stream, narrow: None, amqp_queue, prefetch, careful, newest: None })
+        let prefetch = Some(prefetch).filter(|prefetch| *prefetch > 1 && care != Care::None);
+        Ok(Consumer { connection, channel, stream, narrow: None, amqp_queue, prefetch, care, newest: None })
     }
 }
 
@@ -87,8 +97,8 @@ impl Consumer {
     ///
     /// # Errors
     /// The broker cannot be reached, something is absent or not allowed, or the broker does not answer.
-    pub async fn start(broker: &Broker, prefetch: u16, careful: bool) -> Result<Self, Error> {
-        Opened::connect(broker).await?.consume(broker, prefetch, careful).await
+    pub async fn start(broker: &Broker, prefetch: u16, care: Care) -> Result<Self, Error> {
+        Opened::connect(broker).await?.consume(broker, prefetch, care).await
     }
 
     /// Takes more than one delivery at a time, once there is no reason not to.
@@ -135,7 +145,7 @@ impl Consumer {
     fn take(&mut self, delivered: lapin::Result<lapin::message::Delivery>) -> Result<Delivery, Error> {
         match delivered {
             Ok(mut delivery) => {
-                self.newest = Some((Instant::now(), is_suspect(&delivery, self.careful)));
+                self.newest = Some((Instant::now(), is_suspect(&delivery, self.care)));
                 if let Some(altered) = self.connection.take_altered(self.channel.id(), delivery.delivery_tag) {
                     warn!(amqp.delivery_tag = delivery.delivery_tag, "a message could not be read as it is: {altered}");
                     headers::say_altered(&mut delivery.properties, &altered);
@@ -183,11 +193,11 @@ async fn consume(channel: &Channel, amqp_queue: &str, prefetch: u16) -> Result<l
 }
 
 /// Whether `delivery` has come back so often that it may be the reason.
-fn is_suspect(delivery: &lapin::message::Delivery, careful: bool) -> bool {
+fn is_suspect(delivery: &lapin::message::Delivery, care: Care) -> bool {
     let headers = delivery.properties.headers().as_ref();
     match headers.and_then(|headers| headers.inner().get(headers::DELIVERY_COUNT)).and_then(headers::number) {
         Some(returns) => returns >= SUSPECT_RETURNS,
-        None => careful && delivery.redelivered,
+        None => care == Care::All && delivery.redelivered,
     }
 }
 

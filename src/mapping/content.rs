@@ -18,8 +18,21 @@ const MAX_PEOPLE_BYTES: usize = 16 * 1024;
 /// Stands where a value or the text goes on.
 const CUT: &str = " [cut; the alert is attached whole as alert.json]";
 
-/// Details that name services which were only asked or told, should they not be as expected.
-const NOT_OF_THE_SITE: [&str; 6] = ["dns_servers", "registrar", "vendors", "permalink", "capture_url", "issuer"];
+/// Fields that name people, or services which were only asked or told, should they have no line of their own.
+const NOT_OF_THE_SITE: [&str; 12] = [
+    "details.dns_server",
+    "details.resolver",
+    "details.registrar",
+    "details.vendors",
+    "details.permalink",
+    "details.capture_url",
+    "details.issuer",
+    "details.contact",
+    "entity.focal_points",
+    "entity.contact",
+    "links",
+    "advice",
+];
 
 /// The text, and whether anything of the alert is missing in it.
 pub(super) struct Content {
@@ -65,9 +78,10 @@ fn subject_matter(alert: &Alert) -> Vec<Line> {
 
 /// A field that has no line of its own is called by where it stands in the alert.
 fn other_line(path: &str, value: &str) -> Line {
-    let in_details = path.strip_prefix("details.");
-    let not_of_the_site = in_details.is_some_and(|path| NOT_OF_THE_SITE.iter().any(|name| path.starts_with(name)));
-    (defang(in_details.unwrap_or(path)), if not_of_the_site { defang(value) } else { value.to_owned() })
+    let lower = path.to_lowercase();
+    let not_of_the_site = NOT_OF_THE_SITE.iter().any(|name| lower.starts_with(name));
+    let name = path.strip_prefix("details.").unwrap_or(path);
+    (defang(name), if not_of_the_site { defang(value) } else { value.to_owned() })
 }
 
 fn line(name: &str, value: &str) -> Line {

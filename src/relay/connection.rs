@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 use super::run::Service;
 use super::status::{State, next_beat};
 use super::work::Released;
-use crate::amqp::{Consumer, Error, Opened};
+use crate::amqp::{Care, Consumer, Error, Opened};
 use crate::outcome::{Diagnosis, PausedBy};
 
 impl Service {
@@ -18,13 +18,13 @@ impl Service {
         self.until_done(|| Opened::connect(&self.broker), hopeless).await
     }
 
-    /// A consumer, likewise. `careful`: see [`Opened::consume`].
+    /// A consumer, likewise.
     pub(super) async fn connect(
         &self,
         hopeless: fn(&Error) -> bool,
-        careful: bool,
+        care: Care,
     ) -> Result<Option<Consumer>, Diagnosis> {
-        let start = || Box::pin(Consumer::start(&self.broker, self.prefetch, careful));
+        let start = || Box::pin(Consumer::start(&self.broker, self.prefetch, care));
         let consumer = self.until_done(start, hopeless).await?;
         self.say_consuming(consumer.is_some());
         Ok(consumer)
@@ -42,7 +42,7 @@ impl Service {
                 Ok(anew) => opened = anew.unwrap_or(opened),
             }
         }
-        let first = opened.consume(&self.broker, self.prefetch, false);
+        let first = opened.consume(&self.broker, self.prefetch, Care::Counted);
         match self.status.beating(State::Starting, || true, first).await {
             Ok(consumer) => {
                 self.say_consuming(true);
@@ -51,7 +51,7 @@ impl Service {
             Err(error) if error.is_configuration() => Err(error.diagnosis()),
             Err(error) => {
                 warn!("{}; connecting anew", error.diagnosis());
-                let next = self.connect(Error::is_configuration, false);
+                let next = self.connect(Error::is_configuration, Care::Counted);
                 self.status.beating(State::Connecting, || false, next).await
             }
         }

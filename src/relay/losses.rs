@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::amqp::Care;
 use crate::retry::{Delays, Policy};
 
 /// From so many on, what a queue without a count delivers again is taken one by one.
@@ -39,9 +40,9 @@ impl Losses {
         self.delays.next(Duration::ZERO)
     }
 
-    /// Whether it happens again and again.
-    pub(super) fn are_many(&self) -> bool {
-        self.in_a_row >= MANY
+    /// How carefully to consume on the next one.
+    pub(super) fn care(&self) -> Care {
+        if self.in_a_row >= MANY { Care::All } else { Care::Counted }
     }
 }
 
@@ -63,11 +64,11 @@ mod tests {
         for (number, around) in [1, 2, 4, 8, 16, 30, 30].into_iter().enumerate() {
             let pause = losses.lost(false);
             assert!(pause >= SECOND * around / 2 && pause <= SECOND * 30, "{number}: {pause:?}");
-            assert_eq!(losses.are_many(), number >= 2);
+            assert_eq!(losses.care() == Care::All, number >= 2);
             tokio::time::advance(pause).await;
             losses.connected();
         }
-        assert_eq!((losses.lost(true), losses.are_many()), (Duration::ZERO, false));
+        assert_eq!((losses.lost(true), losses.care()), (Duration::ZERO, Care::Counted));
         assert!(losses.lost(false) <= SECOND * 3 / 2, "they begin anew");
     }
 

@@ -16,7 +16,7 @@ use super::outage::Outage;
 use super::panics::caught;
 use super::status::{State, Status, next_beat};
 use super::work::unless;
-use crate::amqp::{self, Broker, Consumer, DeadLetters, Delivery};
+use crate::amqp::{self, Broker, Care, Consumer, DeadLetters, Delivery};
 use crate::config::{Config, Rtir};
 use crate::metrics::Metrics;
 use crate::outcome::{Diagnosis, PausedBy};
@@ -146,7 +146,7 @@ impl Service {
         let mut losses = Losses::new(&self.retry);
         loop {
             let released = self.stop.child_token();
-            let mut wait = Duration::ZERO;
+            let (mut wait, mut care) = (Duration::ZERO, Care::None);
             let state = match self.consume(&mut consumer, &tasks, &released).await {
                 End::Stopped => break,
                 End::Paused(by) => {
@@ -162,12 +162,13 @@ impl Service {
                 End::Lost => {
                     released.cancel();
                     wait = losses.lost(self.settled.swap(false, Ordering::Relaxed));
+                    care = losses.care();
                     State::Connecting
                 }
             };
             let next = async {
                 let _ = unless(&self.stop, tokio::time::sleep(wait)).await;
-                self.connect(|_| false, losses.are_many()).await
+                self.connect(|_| false, care).await
             };
             match self.status.beating(state, || consumer.is_connected(), next).await {
                 Ok(Some(next)) => consumer = next,

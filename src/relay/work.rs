@@ -13,8 +13,11 @@ use super::trial::{Grace, Trial};
 use super::workers::Worker;
 use crate::mapping::missing_requestors;
 use crate::outcome::{Class, Done, Fate, Reason};
-use crate::rtir::{Error, Found, Kept};
+use crate::rtir::{Error, Found};
 use crate::ticket::{NewTicket, TicketId};
+
+/// The subject of the comment that names whom RT did not take as a requestor.
+const NOT_NOTIFIED: &str = "rtir-relay: not notified";
 
 /// The work on one alert.
 pub(super) struct Work<'a> {
@@ -23,6 +26,7 @@ pub(super) struct Work<'a> {
     released: &'a CancellationToken,
     alert_id: &'a str,
     ticket: &'a NewTicket,
+    redelivered: bool,
     trial: Trial,
 }
 
@@ -64,7 +68,8 @@ impl<'a> Work<'a> {
         ticket: &'a NewTicket,
         redelivered: bool,
     ) -> Self {
-        Self { relay, released, alert_id, ticket, trial: Trial::new(relay.retry.delays(), redelivered) }
+        let trial = Trial::new(relay.retry.delays(), redelivered);
+        Self { relay, released, alert_id, ticket, redelivered, trial }
     }
 
     /// Attempts until the fate is known. A create that is under way is always finished and proven first.
@@ -141,6 +146,10 @@ impl<'a> Work<'a> {
         } else {
             if let Some(found) = self.unless_released(worker.find(&self.ticket.key)).await?? {
                 self.warn_of_other_platform(&found);
+                // An answer that was lost, or an earlier life of the relay, may have left that out.
+                if self.trial.asked || self.redelivered {
+                    self.name_missing_requestors(worker, found.ticket, found.requestors.as_deref()).await;
+                }
                 self.trial.unknown = None;
                 // RT did what it was asked, whatever it answered.
                 if self.trial.asked && !self.trial.counted {
@@ -163,7 +172,7 @@ impl<'a> Work<'a> {
         };
         match worker.verify(id, &self.ticket.key).await {
             Ok(kept) => {
-                self.name_missing_requestors(worker, &kept).await;
+                self.name_missing_requestors(worker, kept.ticket, kept.requestors.as_deref()).await;
                 Ok((kept.ticket, if kept.merged { Done::Merged } else { Done::Created }))
             }
             Err(error) => {
@@ -174,13 +183,15 @@ impl<'a> Work<'a> {
     }
 
     /// RT drops a Requestor that it does not take without a word, and the ticket says that they were notified.
-    async fn name_missing_requestors(&self, worker: &Worker<'_>, kept: &Kept) {
-        let Some(stored) = &kept.requestors else { return };
-        let missing = self.ticket.requestors_missing_in(stored);
-        if missing.is_empty() {
+    /// So a comment names them, once.
+    async fn name_missing_requestors(&mut self, worker: &Worker<'_>, ticket: TicketId, stored: Option<&[String]>) {
+        let missing = stored.map(|stored| self.ticket.requestors_missing_in(stored)).unwrap_or_default();
+        if missing.is_empty() || std::mem::replace(&mut self.trial.named_missing, true) {
             return;
         }
-        let ticket = kept.ticket;
+        if worker.has_comment(ticket, NOT_NOTIFIED).await.unwrap_or(false) {
+            return;
+        }
         self.relay.metrics.requestors_missing(missing.len());
         warn!(
             rt.ticket_id = ticket.0,
@@ -189,7 +200,7 @@ impl<'a> Work<'a> {
             self.ticket.requestors.len()
         );
         let text = missing_requestors(&missing);
-        if let Err(error) = worker.comment(ticket, "rtir-relay: not notified", &text).await {
+        if let Err(error) = worker.comment(ticket, NOT_NOTIFIED, &text).await {
             warn!(rt.ticket_id = ticket.0, "that comment cannot be written: {}", error.diagnosis());
         }
     }

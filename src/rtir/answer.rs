@@ -128,7 +128,7 @@ impl Answer {
     /// It does not.
     pub fn takes_tickets(self, rt_queue: &RtQueueName) -> Result<RtQueue, Error> {
         let unfit = |flaw| Err(Error::RtQueue { rt_queue: rt_queue.clone(), flaw });
-        if matches!(self.http_status, 403 | 404) {
+        if self.http_status == 404 || (self.http_status == 403 && self.is_by_rt()) {
             return unfit(QueueFlaw::NotVisible);
         }
         let queue: RtQueue = self.json(Operation::Look, 200)?;
@@ -166,7 +166,7 @@ impl Answer {
     /// It may not be seen, is deleted, or RT did not answer.
     pub fn ticket(self, asked: TicketId) -> Result<Ticket, Error> {
         match self.http_status {
-            403 => return Err(Error::Unproven { ticket: asked, flaw: Flaw::NotVisible }),
+            403 if self.is_by_rt() => return Err(Error::Unproven { ticket: asked, flaw: Flaw::NotVisible }),
             404 => return Err(Error::Gone(asked)),
             _ => {}
         }
@@ -179,6 +179,7 @@ impl Answer {
     pub fn no_merge(self) -> Error {
         let operation = Operation::Merge;
         match self.http_status {
+            403 if !self.is_by_rt() => self.into_error(operation),
             429 | 502..=504 => self.into_error(operation),
             _ => Error::Answer { operation, what: self.message() },
         }

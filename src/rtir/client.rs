@@ -22,9 +22,8 @@ pub(super) const PER_PAGE: usize = 100;
 /// Keys that differ only in case come in one answer. So many pages of them are read.
 pub(super) const MAX_PAGES: usize = 100;
 
-/// What a search shows to find a ticket by, and to verify one that was made.
-const TO_FIND: &str = "CustomFields,EffectiveId,Subject";
-const TO_VERIFY: &str = "CustomFields,EffectiveId,Subject,Requestor";
+/// What a search shows of a ticket.
+const SHOWN: &str = "CustomFields,EffectiveId,Subject,Requestor";
 
 /// One worker's way to RT, with its own session.
 pub struct Client {
@@ -38,6 +37,8 @@ pub struct Found {
     pub ticket: TicketId,
     /// Its subject.
     pub subject: String,
+    /// The addresses of its Requestors, as far as RT shows them.
+    pub requestors: Option<Vec<String>>,
 }
 
 /// The one ticket that stays.
@@ -124,12 +125,16 @@ impl Client {
     /// # Errors
     /// RT did not answer the search, or could not be asked to merge.
     pub async fn find(&self, key: &AlertKey) -> Result<Option<Found>, Error> {
-        let hits = self.search(key, TO_FIND).await?;
+        let hits = self.search(key).await?;
         if hits.iter().filter(|hit| hit.is_double()).count() > 1 {
             self.keep_lowest(&hits).await?;
         }
         let hit = hits.iter().find(|hit| hit.shows_key).or(hits.first());
-        Ok(hit.map(|hit| Found { ticket: hit.effective_id, subject: hit.subject.clone() }))
+        Ok(hit.map(|hit| Found {
+            ticket: hit.effective_id,
+            subject: hit.subject.clone(),
+            requestors: hit.requestors.clone(),
+        }))
     }
 
     /// Creates `ticket`.
@@ -149,7 +154,7 @@ impl Client {
     /// # Errors
     /// [`Error::Unproven`] if the search does not find it; else RT could not be asked.
     pub async fn verify(&self, ticket: TicketId, key: &AlertKey) -> Result<Kept, Error> {
-        let hits = self.search(key, TO_VERIFY).await?;
+        let hits = self.search(key).await?;
         let Some(hit) = hits.iter().find(|hit| hit.id == ticket) else {
             return self.why_not_found(ticket, key).await;
         };
@@ -233,14 +238,14 @@ impl Client {
     }
 
     /// All tickets of exactly this key, and those found by it that show no such field; lowest id first.
-    async fn search(&self, key: &AlertKey, fields: &str) -> Result<Vec<Hit>, Error> {
+    async fn search(&self, key: &AlertKey) -> Result<Vec<Hit>, Error> {
         let operation = Operation::Find;
         let mut hits = Vec::new();
         for page in 1..=MAX_PAGES {
             let mut url = self.rest(&["tickets"]);
             url.query_pairs_mut()
                 .append_pair("query", &wire::query(key))
-                .append_pair("fields", fields)
+                .append_pair("fields", SHOWN)
                 .append_pair("fields[Requestor]", "EmailAddress")
                 .append_pair("orderby", "id")
                 .append_pair("order", "ASC")

@@ -84,7 +84,7 @@ fn help_with_status(operation: Operation, answer: &RtAnswer, by_rt: bool) -> Hel
             "Grant the service user CreateTicket on the RT queue (in RT: Admin > Queues > User Rights), or check \
              RTIR_QUEUE",
         ),
-        (Operation::Comment, 400 | 403) => (Some(Trouble::MissingPermission), GRANT_MODIFY),
+        (Operation::Comment, 400 | 403) if by_rt => (Some(Trouble::MissingPermission), GRANT_MODIFY),
         (Operation::Select, 400) => (None, "Mend TRAX_CONDITION; RT's Query Builder shows the right form"),
         // RT itself refuses no other request so, and says so in JSON.
         (_, 403) => (

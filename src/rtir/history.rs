@@ -99,6 +99,16 @@ impl Client {
         Ok(Some(Transaction { id, comment }))
     }
 
+    /// Whether somebody has commented on a ticket under this subject lately.
+    ///
+    /// # Errors
+    /// RT did not answer.
+    pub async fn has_comment(&self, ticket: TicketId, subject: &str) -> Result<bool, Error> {
+        let items = self.history(Operation::ReadHistory, ticket, Order::NewestFirst, MAILS).await?;
+        let is_comment = |item: &Item| item.r#type.as_deref() == Some("Comment");
+        Ok(items.iter().any(|item| is_comment(item) && item.data.as_deref().map(str::trim_end) == Some(subject)))
+    }
+
     /// Comments on a ticket, which mails no requestor.
     ///
     /// # Errors

@@ -14,6 +14,9 @@ use super::error::{Error, Operation};
 use super::wire::{Page, read_id};
 use crate::ticket::{EmailAddress, RtAddresses, RtQueueName};
 
+/// After so many pages of the list without a queue that the user may see there are none.
+const EMPTY_PAGES: usize = 3;
+
 /// An RT, as the service user sees it.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
@@ -38,7 +41,9 @@ struct Queue {
 }
 
 impl Site {
-    /// What the list of queues says, whose pages `get` gets: from 1 on, by the query of [`Site::page`].
+    /// What the list of queues says, whose pages `get` gets: from 1 on, by the query of [`Site::page`]. RT cuts the pages
+    /// before it leaves out what the user may not see, so that none is the last because it is not full. Source: RT 5,
+    /// `RT::REST2::Resource::Collection`.
     ///
     /// # Errors
     /// RT did not answer, or with no such list.
@@ -46,9 +51,10 @@ impl Site {
     where
         F: Future<Output = Result<Answer, Error>>,
     {
-        let mut site = Self::default();
+        let (mut site, mut empty) = (Self::default(), 0);
         for page in 1..=MAX_PAGES {
-            if site.add(get(page).await?)? < PER_PAGE {
+            empty = if site.add(get(page).await?)? > 0 { 0 } else { empty + 1 };
+            if empty == EMPTY_PAGES {
                 break;
             }
         }

@@ -57,6 +57,10 @@ pub struct SetUp {
     /// RT's Type and Pattern of the field.
     pub field_type: &'static str,
     pub field_pattern: &'static str,
+    /// The password in a request is taken; a web server in front of RT may keep it for itself.
+    pub basic: bool,
+    /// So many queues that the user may not see come first in the list.
+    pub unseen_queues: usize,
     /// Searches show the addresses of people.
     pub see_addresses: bool,
     /// From whom it takes an unsafe method of a session.
@@ -110,6 +114,8 @@ impl Default for Rt {
             new_is_a_status: true,
             login_page: true,
             search: true,
+            basic: true,
+            unseen_queues: 0,
             second_field: false,
             field_type: "Freeform",
             field_pattern: "",
@@ -205,7 +211,7 @@ impl Rt {
         }
         let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{USER}:{}", self.password)));
         let given = request.header("authorization");
-        if given.is_some_and(|given| given == basic || given == format!("token {TOKEN}")) {
+        if given.is_some_and(|given| (given == basic && self.set_up.basic) || given == format!("token {TOKEN}")) {
             return Ok(());
         }
         if session.is_some() && !allowed {
@@ -230,9 +236,13 @@ impl Rt {
             queue(INVESTIGATIONS, "Investigations", ""),
             queue(5, "CSIRT/Reports", ""),
         ];
-        let items = if self.set_up.see_queue { &queues[..] } else { &[] };
+        let seen = if self.set_up.see_queue { queues.map(Some).to_vec() } else { Vec::new() };
+        let all: Vec<_> = std::iter::repeat_n(None, self.set_up.unseen_queues).chain(seen).collect();
         let number = |name, default| request.parameter(name).and_then(|text| text.parse().ok()).unwrap_or(default);
-        Answer::json(200, &page(items, number("page", 1), number("per_page", 20).min(100)))
+        // RT cuts the pages first, and then leaves out what may not be seen.
+        let (number, per_page) = (number("page", 1), number("per_page", 20).min(100));
+        let items: Vec<_> = all.into_iter().skip((number - 1) * per_page).take(per_page).flatten().collect();
+        Answer::json(200, &page(&items, 1, per_page))
     }
 
     fn rt_queue(&self, asked: &str) -> Answer {

@@ -11,8 +11,20 @@ use crate::support::health::Scraped;
 /// What is not the relay's: of Prometheus, of RabbitMQ's plugin, of the blackbox exporter.
 const OF_OTHERS: [&str; 3] = ["up", "rabbitmq_detailed_queue_messages", "probe_ssl_earliest_cert_expiry"];
 /// The words of `PromQL` that are in use here. What is none is a metric.
-const WORDS: [&str; 11] =
-    ["absent", "changes", "histogram_quantile", "increase", "max", "min", "or", "rate", "sum", "time", "unless"];
+const WORDS: [&str; 12] = [
+    "absent",
+    "changes",
+    "histogram_quantile",
+    "increase",
+    "max",
+    "max_over_time",
+    "min",
+    "or",
+    "rate",
+    "sum",
+    "time",
+    "unless",
+];
 /// The labels that come of scraping, and RabbitMQ's.
 const OTHER_LABELS: [&str; 4] = ["job", "instance", "vhost", "queue"];
 
@@ -159,7 +171,7 @@ fn the_dashboard_has_a_name_of_its_own_and_the_data_source_that_is_chosen() {
     assert_eq!((&variable["name"], &variable["type"]), (&"datasource".into(), &"datasource".into()));
     let panels = dashboard["panels"].as_array().unwrap();
     let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
-    assert_eq!((ids.len(), panels.len()), (11, 11));
+    assert_eq!((ids.len(), panels.len()), (12, 12));
     for panel in panels {
         let targets = panel["targets"].as_array().unwrap().iter();
         for asked in targets.chain([panel]) {

@@ -15,9 +15,11 @@ use crate::config::{Amqp, Topology};
 
 /// How often an alert may come back before the broker itself dead-letters it: the net under a crash loop.
 const DELIVERY_LIMIT: i64 = 100;
-/// Looking into the dead-letter queue counts as delivery; 4.x would drop a letter after 20 looks, and 3.10 takes -1
+/// Looking into the dead-letter queue counts as delivery; 4.x would drop a letter after 20 looks, and 3.x takes -1
 /// (no limit) for one already passed.
 const DEAD_LETTER_DELIVERY_LIMIT: i64 = 1_000_000;
+/// From this major version of RabbitMQ on, a delivery limit below 0 is none.
+const UNLIMITED_BELOW_0_SINCE: u32 = 4;
 
 /// Sees to it that everything is there.
 ///
@@ -40,9 +42,9 @@ pub async fn ensure_dead_letters(connection: &Connection, settings: &Amqp) -> Re
 /// How often a message may be delivered before the broker drops it. Looking at a dead letter is a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryLimit {
-    /// Deliveries are not counted: a classic queue.
+    /// However often: a classic queue, or from RabbitMQ 4 on a limit below 0.
     Uncounted,
-    /// So often, by the queue's arguments. A policy may set fewer, which AMQP does not tell.
+    /// So often, by the queue's arguments; below 0, what is looked at once is dropped when it goes back. A policy may set fewer, which AMQP does not tell.
     Known(i64),
     /// The arguments name none, or may not be asked for.
     Unknown,
@@ -55,6 +57,14 @@ impl DeliveryLimit {
             Self::Uncounted => None,
             Self::Known(most) => Some(most),
             Self::Unknown => Some(20),
+        }
+    }
+
+    /// What it means to a server of this major version. One that is not known may be an old one.
+    fn as_of(self, server_major: Option<u32>) -> Self {
+        match self {
+            Self::Known(..0) if server_major.is_some_and(|major| major >= UNLIMITED_BELOW_0_SINCE) => Self::Uncounted,
+            limit => limit,
         }
     }
 }
@@ -75,7 +85,9 @@ pub(super) async fn delivery_limit(connection: &Connection, settings: &Amqp) -> 
     match letters.declare_queue(connection).await {
         Ok(()) => Ok(DeliveryLimit::Known(DEAD_LETTER_DELIVERY_LIMIT)),
         Err(Error::Call { source, .. }) => match source.kind() {
-            ErrorKind::ProtocolError(error) => Ok(limit_in(error.get_message().as_str())),
+            ErrorKind::ProtocolError(error) => {
+                Ok(limit_in(error.get_message().as_str()).as_of(connection.server_major()))
+            }
             _ => Err(Error::Call { doing: "looking at the dead-letter queue".to_owned(), source }),
         },
         Err(error) => Err(error),

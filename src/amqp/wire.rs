@@ -7,7 +7,7 @@
 //!
 //! - `filter`: the frames in the stream of bytes. `methods`: the names in methods. `header`: the properties of a message.
 //!   `table`: its headers, at every depth. `rename`: names in one table stay apart. `text`: UTF-8.
-//! - `altered`: what was changed, in words, by channel and delivery tag.
+//! - `altered`: what was changed, in words, by channel and delivery tag; and the version that the server gave itself.
 //! - `stream`: the filter on a stream. `connect`: lapin on such a stream.
 
 mod altered;

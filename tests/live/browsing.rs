@@ -7,6 +7,7 @@ use lapin::options::{QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 
 use crate::support::alerts;
+use crate::support::broker_admin::before_4;
 use crate::support::eventually::eventually;
 use crate::support::lab::{Letter, Scene};
 
@@ -161,4 +162,32 @@ async fn a_small_delivery_limit_is_warned_of_and_loses_nothing_all_the_same() {
         assert_eq!(bodies, (0..40).map(|number| format!("letter {number:02}").into_bytes()).collect::<Vec<_>>());
         scene.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_delivery_limit_below_0_is_none_from_rabbitmq_4_on_and_loses_nothing_before() {
+    let scene = Scene::declared("below-0").await;
+    let quorum = ("x-queue-type", AMQPValue::LongString("quorum".into()));
+    remake(&scene, &[quorum, ("x-delivery-limit", AMQPValue::LongLongInt(-1))]).await;
+    let letters = scene.dead_letters_name();
+    let bodies: Vec<_> = (0..40).map(|number| format!("letter {number:02}").into_bytes()).collect();
+    for body in &bodies {
+        scene.put(body, BasicProperties::default()).await;
+    }
+    eventually("all", async || (scene.ready(&letters).await == 40).then_some(())).await;
+    let before_4 = before_4().await;
+    for look in 0..5 {
+        let ended = scene.operate(&["list", "--json"]).well();
+        assert_eq!(ended.stderr.contains("drops a letter that goes back to it"), before_4, "{ended:?}");
+        assert_eq!(ended.stderr.contains("Warning"), before_4, "{ended:?}");
+        assert_eq!(ended.stdout.lines().count(), 40, "look {look}: {ended:?}");
+    }
+    let mut left = scene.dead_letters(40).await;
+    left.sort_by(|one, other| one.body.cmp(&other.body));
+    assert_eq!(left.iter().map(|letter| letter.body.clone()).collect::<Vec<_>>(), bodies);
+    // What was stored anew has no count.
+    let counts = ["x-delivery-count", "x-acquired-count"];
+    let is_counted = |letter: &Letter| counts.into_iter().any(|name| letter.header(name).is_some_and(|it| it != "0"));
+    assert_eq!(left.iter().filter(|letter| is_counted(letter)).count(), if before_4 { 0 } else { 40 });
+    scene.close().await;
 }

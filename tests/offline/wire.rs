@@ -6,6 +6,7 @@ use lapin::protocol::{AMQPClass, parse_class};
 use lapin::types::{AMQPValue, FieldTable};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rtir_relay::amqp::Filter;
 
 use super::corpus::frame_checks::{frames, pass, properties, stream};
 use crate::support::frames::{field, frame, header, long, method, nested, short, value};
@@ -37,6 +38,68 @@ fn value_of<'a>(table: &'a FieldTable, name: &str) -> &'a AMQPValue {
 fn all_properties(text: &[u8], headers: &[u8]) -> Vec<u8> {
     let texts = |count: usize| short(text).repeat(count);
     [texts(2), long(headers), vec![2, 3], texts(4), 7_u64.to_be_bytes().to_vec(), texts(4)].concat()
+}
+
+/// `connection.start` with these properties of the server.
+fn start(properties: &[u8]) -> Vec<u8> {
+    method(0, 10, 10, &[&[0, 9], long(properties).as_slice(), &long(b"PLAIN"), &long(b"en_US")].concat())
+}
+
+/// What the filter makes of the version of a server that begins with `bytes`, which pass as they are.
+fn server_major(bytes: &[u8]) -> Option<u32> {
+    let mut filter = Filter::default();
+    let mut passed = bytes.to_vec();
+    assert_eq!(filter.pass(&mut passed), bytes.len());
+    assert_eq!(passed, bytes);
+    filter.server_major()
+}
+
+#[test]
+fn the_major_version_of_the_server_is_read_from_its_first_frame() {
+    for (version, major) in [
+        ("3.10.8", Some(3)),
+        ("4.0.5", Some(4)),
+        ("4", Some(4)),
+        ("10.2.0-rc.1+git", Some(10)),
+        ("", None),
+        ("four", None),
+        ("-1.0", None),
+        ("99999999999999999999.0", None),
+        (&"4".repeat(65), None),
+        (&format!("4.{}", "0".repeat(100_000)), None),
+    ] {
+        let capabilities = field(b"capabilities", &value(b'F', &field(b"version", &value(b'S', b"9.9"))));
+        let properties = [
+            capabilities,
+            field(b"product", &value(b'S', b"RabbitMQ")),
+            field(b"version", &value(b'S', version.as_bytes())),
+            field(b"version", &value(b'S', b"8.0")),
+        ];
+        assert_eq!(server_major(&start(&properties.concat())), major, "{version:.80}");
+    }
+}
+
+#[test]
+fn a_server_may_say_anything_of_its_version() {
+    let version = field(b"version", &value(b'S', b"4.1.0"));
+    for properties in [
+        vec![],
+        field(b"version", b"t\x01"),
+        field(b"version", &value(b'x', b"4.1.0")),
+        field(b"version", &value(b'S', b"\xff.1")),
+        field(b"Version", &value(b'S', b"4.1.0")),
+        version[..version.len() - 1].to_vec(),
+        [field(b"odd", b"?"), version.clone()].concat(),
+    ] {
+        assert_eq!(server_major(&start(&properties)), None, "{properties:?}");
+    }
+    // Cut short, or of another method.
+    let whole = [&[0, 10, 0, 10, 0, 9], long(&version).as_slice()].concat();
+    assert_eq!(server_major(&frame(1, 0, &whole)), Some(4));
+    for end in 0..whole.len() {
+        assert_eq!(server_major(&frame(1, 0, &whole[..end])), None, "{end}");
+    }
+    assert_eq!(server_major(&method(0, 10, 11, &whole[4..])), None);
 }
 
 #[test]

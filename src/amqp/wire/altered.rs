@@ -1,4 +1,4 @@
-//! What was changed in a message so that it can be read, in words.
+//! What was changed in a message so that it can be read, in words; and what else the filter of a connection has seen.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,9 +20,15 @@ pub struct Altered {
     more: usize,
 }
 
-/// What was changed in the messages of a connection, until somebody takes it.
+/// What a connection's filter has seen: what it changed in the messages, until somebody takes it, and the server's version.
 #[derive(Debug, Default)]
-pub struct Notes(Mutex<BTreeMap<(u16, u64), Altered>>);
+pub struct Notes(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    altered: BTreeMap<(u16, u64), Altered>,
+    server_major: Option<u32>,
+}
 
 impl Altered {
     /// Whether nothing was.
@@ -72,7 +78,7 @@ impl Notes {
     /// Notes what was changed in delivery `tag` of `channel`. Where nobody takes them, the oldest of the lowest channel
     /// goes.
     pub(super) fn add(&self, channel: u16, tag: u64, altered: Altered) {
-        let mut notes = self.lock();
+        let notes = &mut self.lock().altered;
         notes.insert((channel, tag), altered);
         if notes.len() > MAX_DELIVERIES {
             notes.pop_first();
@@ -81,15 +87,24 @@ impl Notes {
 
     /// What was changed in delivery `tag` of `channel`, once.
     pub(super) fn take(&self, channel: u16, tag: u64) -> Option<Altered> {
-        self.lock().remove(&(channel, tag))
+        self.lock().altered.remove(&(channel, tag))
     }
 
-    /// Another stream begins, with deliveries of its own.
+    /// Another stream begins, with a server and deliveries of its own.
     pub(super) fn clear(&self) {
-        self.lock().clear();
+        *self.lock() = Seen::default();
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(u16, u64), Altered>> {
+    /// Notes the major version of the server; what it said first stands.
+    pub(super) fn set_server_major(&self, major: u32) {
+        self.lock().server_major.get_or_insert(major);
+    }
+
+    pub(super) fn server_major(&self) -> Option<u32> {
+        self.lock().server_major
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -22,7 +22,7 @@ use super::altered::{Altered, Notes};
 use super::filter::Filter;
 use super::stream::Filtered;
 
-/// A connection of lapin's, and what was changed in its messages.
+/// A connection of lapin's, and what its filter has seen.
 pub struct Connection {
     lapin: lapin::Connection,
     notes: Arc<Notes>,
@@ -32,6 +32,11 @@ impl Connection {
     /// What was changed in delivery `tag` of `channel`, once.
     pub(in crate::amqp) fn take_altered(&self, channel: u16, tag: u64) -> Option<Altered> {
         self.notes.take(channel, tag)
+    }
+
+    /// The major version that the server gave itself.
+    pub(in crate::amqp) fn server_major(&self) -> Option<u32> {
+        self.notes.server_major()
     }
 }
 

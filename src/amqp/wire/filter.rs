@@ -45,6 +45,11 @@ impl Filter {
         Self { notes, ..Self::default() }
     }
 
+    /// The major version that the server gave itself: `3` of `3.10.8`. `None`: none that can be read has gone by.
+    pub fn server_major(&self) -> Option<u32> {
+        self.notes.server_major()
+    }
+
     /// Looks at `bytes`, the next of the stream. So many of them, from the first on, are ready; the others have to be
     /// given again, with those that follow.
     pub fn pass(&mut self, bytes: &mut [u8]) -> usize {
@@ -100,6 +105,9 @@ impl Filter {
     fn repair(&mut self, kind: u8, channel: u16, payload: &mut [u8]) {
         let mut altered = Altered::default();
         if kind == METHOD {
+            if let Some(major) = methods::server_major(payload) {
+                self.notes.set_server_major(major);
+            }
             if let Some(tag) = methods::repair(payload, &mut altered) {
                 self.delivered.insert(channel, (tag, altered));
             }

@@ -1,7 +1,16 @@
 //! Methods with names that a publisher chose, or with words of the broker that may be cut within a character.
 //! AMQP 0-9-1, section 1.8 and the class reference; `connection.blocked` is RabbitMQ's.
 
+use std::ops::Range;
+
 use super::altered::Altered;
+use super::table::{self, prefixed};
+
+/// `connection.start`, and where the server's properties begin in it: behind class, method, and the protocol's version.
+const START: [u8; 4] = [0, 10, 0, 10];
+const SERVER_PROPERTIES: usize = 6;
+/// A longer version is none.
+const MAX_VERSION_BYTES: usize = 64;
 
 /// A part of a method's arguments.
 enum Field {
@@ -31,6 +40,16 @@ fn arguments(class: u16, method: u16) -> &'static [Field] {
         (60, 71) => &[DeliveryTag, Other(1), Short("the exchange"), Short("the routing key"), Other(4)],
         _ => &[],
     }
+}
+
+/// The major version of the server, if the method in `payload` is a `connection.start` that names it.
+pub(super) fn server_major(payload: &[u8]) -> Option<u32> {
+    let within = |range: &Range<usize>| payload.get(range.clone());
+    let properties = prefixed(payload, SERVER_PROPERTIES).filter(|_| payload.starts_with(&START))?;
+    within(&properties)?;
+    let version = table::fields(payload, properties).find(|field| within(&field.name) == Some(b"version"))?;
+    let version = version.text(payload).filter(|version| version.len() <= MAX_VERSION_BYTES)?;
+    std::str::from_utf8(version).ok()?.split('.').next()?.parse().ok()
 }
 
 /// Makes the short strings of the method in `payload` UTF-8. `None`: it delivers nothing; else its delivery tag.

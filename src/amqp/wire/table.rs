@@ -13,6 +13,7 @@ pub(super) const MAX_DEPTH: usize = 32;
 
 /// The tag of bytes of any kind. They have the same prefix as a table or an array: four bytes of length.
 const BYTE_ARRAY: u8 = b'x';
+const TEXT: u8 = b'S';
 const TABLE: u8 = b'F';
 const ARRAY: u8 = b'A';
 const VOID: u8 = b'V';
@@ -149,6 +150,11 @@ pub(super) fn fields(bytes: &[u8], table: Range<usize>) -> impl Iterator<Item = 
 }
 
 impl Entry {
+    /// The bytes of a long string.
+    pub(super) fn text<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        (*bytes.get(self.tag)? == TEXT).then(|| bytes.get(self.value.clone()))?
+    }
+
     /// The first in `bytes[within]`, if it lies in there whole.
     fn read(bytes: &[u8], within: Range<usize>, is_named: bool) -> Option<Self> {
         let bytes = &bytes[..within.end];
@@ -167,7 +173,7 @@ impl Entry {
             b'I' | b'i' | b'f' => begin..begin + 4,
             b'D' => begin..begin + 5,
             b'l' | b'L' | b'd' | b'T' => begin..begin + 8,
-            b'S' | &(BYTE_ARRAY | TABLE | ARRAY) => prefixed(bytes, begin)?,
+            &(TEXT | BYTE_ARRAY | TABLE | ARRAY) => prefixed(bytes, begin)?,
             _ => return None,
         };
         (value.end <= within.end).then_some(Self { name, tag, value })

@@ -116,6 +116,11 @@ impl Desk {
         let cure = "letters that have had half of their looks are stored anew, at the end of the queue. Make the queue \
                     anew with x-delivery-limit 1000000, as the relay declares it";
         match browser.delivery_limit() {
+            DeliveryLimit::Known(..0) => say!(
+                "Warning: queue {amqp_queue:?} has a delivery limit below 0, with which RabbitMQ before 4 drops a letter that \
+                 goes back to it: each is stored anew before, and a look that is broken off loses those under way. Make \
+                 the queue anew with x-delivery-limit 1000000, as the relay declares it"
+            ),
             DeliveryLimit::Known(most) if most < PLENTY_OF_LOOKS => {
                 say!("Warning: queue {amqp_queue:?} drops a letter that is looked at more than {most} times; {cure}");
             }

@@ -17,25 +17,6 @@ use crate::support::link::Link;
 use crate::support::relay_process::RelayProcess;
 
 #[tokio::test]
-async fn a_start_with_a_wrong_password_of_rt_takes_nothing_from_the_queue() {
-    let rt = FakeRt::start();
-    let mut stage = Stage::scripted(&setting("RELAY_LAB_AMQP_URL"), "wrong-password", &rt, &[]).await;
-    stage.declare().await;
-    stage.publish(3).await;
-    rt.change_password("another");
-    for _ in 0..5 {
-        let (status, log) = stage.start(&[]).ended().await;
-        assert_eq!(status.code(), Some(78), "{log}");
-        assert!(!log.contains("consuming queue"), "{log}");
-    }
-    let queue = stage.amqp.amqp_queue();
-    assert_eq!(stage.amqp.ready(&queue).await, 3);
-    let message = stage.amqp.take(&queue).await;
-    assert!(matches!(message.header("x-delivery-count"), None | Some("0")), "it was delivered to nobody");
-    stage.amqp.close().await;
-}
-
-#[tokio::test]
 async fn an_rt_that_is_down_at_start_pauses_the_relay_before_anything_is_taken() {
     let rt = FakeRt::start();
     let url = setting("RELAY_LAB_AMQP_URL");

@@ -2,7 +2,7 @@
 
 use crate::scenarios::Form::Short;
 use crate::scenarios::rt::{Fault, World};
-use crate::scenarios::{answers, broker, cluster, dead_letters, killed, trax};
+use crate::scenarios::{answers, broker, cluster, dead_letters, killed, restarts, trax};
 
 #[tokio::test]
 async fn a_relay_killed_at_any_moment_loses_and_doubles_nothing() {
@@ -63,6 +63,11 @@ async fn whatever_rt_suffers_no_alert_is_dead_lettered_and_the_relay_goes_on_by_
         world.suffers(fault, Short).await.assert_clean();
     }
     world.close().await;
+}
+
+#[tokio::test]
+async fn a_relay_restarted_with_a_wrong_password_of_rt_takes_nothing_from_the_queue() {
+    restarts::with_a_wrong_password(Short).await.assert_clean();
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ pub mod broker;
 pub mod cluster;
 pub mod dead_letters;
 pub mod killed;
+pub mod restarts;
 pub mod rt;
 pub mod stage;
 pub mod trax;

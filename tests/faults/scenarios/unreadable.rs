@@ -57,10 +57,10 @@ pub async fn among_many(form: Form) -> Row {
     Row { fault: "undecodable messages", times, tally: stage.tally_of(&rt).await, resumed: Resumed::default() }
 }
 
-/// The relay is killed each time it has taken one message. The broker gives that one up in the end, and no other: a
-/// limit of deliveries that all of them share meets it alone.
+/// The relay is killed each time it has taken one message. The broker gives that one up when it has come back more often
+/// than the limit of deliveries that all of them share, and no other; with fewer kills, another becomes a ticket.
 pub async fn crash_loop(form: Form) -> Row {
-    let (crashes, alerts, limit) = form.of((10, 20, 5), (150, 200, 100));
+    let (limit, survived, alerts) = form.of((5, 4, 20), (100, 49, 200));
     let broker = Server::shared_rabbitmq();
     let rt = FakeRt::start();
     rt.takes(LATENCY);
@@ -70,29 +70,31 @@ pub async fn crash_loop(form: Form) -> Row {
     let policy = format!(r#"{{"delivery-limit": {limit}}}"#);
     broker.ctl(&["set_policy", "--apply-to", "queues", &amqp_queue, &format!("^{amqp_queue}$"), &policy]).await;
     rt.keep_for(Op::Create, CRASH, Fault::CutBefore);
-    let mut given_up = 0;
+
+    let given_up = format!("{CRASH}-given-up");
+    stage.publish_alert(&given_up).await;
+    stage.publish(alerts).await;
     let mut times = 0;
-    while times < crashes {
-        let crash = format!("{CRASH}-{given_up}");
-        stage.publish_alert(&crash).await;
-        stage.publish(alerts).await;
-        while times < crashes {
-            match outlives(&stage, &rt, given_up).await {
-                None => times += 1,
-                Some(relay) => {
-                    given_up += 1;
-                    stage.is_given_up(&crash);
-                    stage.drain(relay).await;
-                    break;
-                }
-            }
+    let relay = loop {
+        match outlives(&stage, &rt, 0).await {
+            None => times += 1,
+            Some(relay) => break relay,
         }
+    };
+    assert!(times > limit, "given up after {times} kills, with a limit of {limit}");
+    stage.is_given_up(&given_up);
+    stage.drain(relay).await;
+
+    stage.publish_alert(&format!("{CRASH}-survived")).await;
+    stage.publish(alerts).await;
+    for kill in 0..survived {
+        assert!(outlives(&stage, &rt, 1).await.is_none(), "given up after {kill} kills, with a limit of {limit}");
     }
     rt.well();
     stage.drain(stage.relay().await).await;
     let tally = stage.tally_of(&rt).await;
     broker.ctl(&["clear_policy", &amqp_queue]).await;
-    Row { fault: "process aborts on one message", times, tally, resumed: Resumed::default() }
+    Row { fault: "process aborts on one message", times: times + survived, tally, resumed: Resumed::default() }
 }
 
 /// Starts a relay and kills it when it has taken the message that is its end; else the broker has given that up.

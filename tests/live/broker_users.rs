@@ -236,6 +236,40 @@ async fn publisher_relay_and_inspector_get_along_with_their_rights() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_that_comes_back_waits_for_the_right_to_the_default_exchange() {
+    let scene = Scene::new("users-back").await;
+    set_up(&scene.name);
+    broker::set_user(&scene.name, "").await;
+    broker::permit(&scene.name, &scene.name, [".*"; 3]).await;
+    let url = broker::url_of(&scene.name, &scene.name);
+    let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let (options, none) = (QueueBindOptions::default(), FieldTable::default());
+    channel.queue_bind(RELAY.into(), LETTERS.into(), "#".into(), options, none.clone()).await.unwrap();
+
+    let relays = environment(&scene, RELAY, &[("LOG", "info"), ("RETRY_MAX", "500ms")]);
+    let relay = RelayProcess::start(&relays);
+    relay.logs("consuming queue").await;
+    well(&environment(&scene, PUBLISHER, &[]), &["publish", "--raw", "--routing-key", "alert.bad", "-"], "no alert");
+    relay.logs("the dead letter of this alert waits, others go on: missing permission").await;
+    relay.logs("amq.default").await;
+    // As the page says.
+    channel.queue_unbind(RELAY.into(), LETTERS.into(), "#".into(), none).await.unwrap();
+    let rights = ["^$", "^(amq\\.default|rtir-relay\\.dead-letters)$", "^rtir-relay$"];
+    broker::permit(RELAY, &scene.name, rights).await;
+    relay.logs("dead letters are stored again").await;
+    set_up(&scene.name);
+    scene.stop(relay).await;
+    for expected in [(RELAY, 0), (LETTERS, 2)] {
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let queue = channel.queue_declare(expected.0.into(), passive, FieldTable::default()).await.unwrap();
+        assert_eq!((expected.0, queue.message_count()), expected);
+    }
+    connection.close(200, "".into()).await.unwrap();
+    scene.close().await;
+}
+
+#[tokio::test]
 async fn with_its_rights_for_trax_the_relay_hands_over_and_answers_and_may_do_no_more() {
     let scene = Scene::for_trax("users-trax").await;
     set_up_with(&scene.name, &[("TRAX", "1")]);

@@ -37,7 +37,7 @@ async fn a_relay_that_consumes_is_ready_and_counts_what_becomes_of_alerts() {
         "state": "consuming",
         "broker": { "connected": true },
         "rt": { "ok": true, "cause": null, "since": null },
-        "dead_letters": { "ok": true, "cause": null, "since": null },
+        "dead_letters": { "ok": true, "cause": null, "since": null, "waiting": 0 },
         "in_flight": 0,
     });
     assert_eq!(body, well);

@@ -42,8 +42,6 @@ pub(super) struct Trial {
     pub unknown: Option<Diagnosis>,
     /// Its ticket is counted among those created.
     pub counted: bool,
-    /// Whom RT dropped of its requestors is named.
-    pub named_missing: bool,
     history: Vec<Attempt>,
     /// Why it waits, as last logged.
     logged: Option<Diagnosis>,
@@ -61,7 +59,6 @@ impl Trial {
             asked: false,
             unknown: None,
             counted: false,
-            named_missing: false,
             history: Vec::new(),
             logged: None,
         }

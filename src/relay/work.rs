@@ -27,6 +27,8 @@ pub(super) struct Work<'a> {
     alert_id: &'a str,
     ticket: &'a NewTicket,
     redelivered: bool,
+    /// Whom RT dropped of its requestors is named.
+    named_missing: bool,
     trial: Trial,
 }
 
@@ -69,7 +71,7 @@ impl<'a> Work<'a> {
         redelivered: bool,
     ) -> Self {
         let trial = Trial::new(relay.retry.delays(), redelivered);
-        Self { relay, released, alert_id, ticket, redelivered, trial }
+        Self { relay, released, alert_id, ticket, redelivered, named_missing: false, trial }
     }
 
     /// Attempts until the fate is known. A create that is under way is always finished and proven first.
@@ -186,7 +188,7 @@ impl<'a> Work<'a> {
     /// So a comment names them, once.
     async fn name_missing_requestors(&mut self, worker: &Worker<'_>, ticket: TicketId, stored: Option<&[String]>) {
         let missing = stored.map(|stored| self.ticket.requestors_missing_in(stored)).unwrap_or_default();
-        if missing.is_empty() || std::mem::replace(&mut self.trial.named_missing, true) {
+        if missing.is_empty() || std::mem::replace(&mut self.named_missing, true) {
             return;
         }
         if worker.has_comment(ticket, NOT_NOTIFIED).await.unwrap_or(false) {

@@ -29,6 +29,8 @@ pub(super) struct Trial {
     pub attempts: u32,
     /// How many tickets the process had created when the first of them failed.
     pub created_before: Option<u64>,
+    /// And when the last attempt began: what failed just before others succeeded may have failed as they did before.
+    pub created_at_start: u64,
     pub delays: Delays,
     /// A ticket was made; only its proof is missing.
     pub made: Option<TicketId>,
@@ -52,6 +54,7 @@ impl Trial {
         Self {
             attempts: 0,
             created_before: None,
+            created_at_start: 0,
             delays,
             made: None,
             uncertain: redelivered,

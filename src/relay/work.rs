@@ -114,6 +114,7 @@ impl<'a> Work<'a> {
     /// Find, create, verify. A ticket that an earlier attempt made is proven rather than made again.
     async fn attempt(&mut self) -> Result<(TicketId, Done), Failure> {
         let (worker, pass) = self.unless_released(self.admitted()).await?;
+        self.trial.created_at_start = self.relay.tickets_created.load(Ordering::Relaxed);
         let done = self.find_create_verify(&worker).await;
         match &done {
             Ok((_, Done::Found)) | Err(Failure::Released | Failure::RtIsDown) => {}
@@ -263,11 +264,10 @@ impl<'a> Work<'a> {
         Ok(Verdict::Again(wait))
     }
 
-    /// Whether it is this alert that fails: often enough, and while another alert's ticket was created. One whose
+    /// Whether it is this alert that fails: often enough, and once more after another alert's ticket was created. One whose
     /// ticket is made and only not proven is not given up.
     fn is_exhausted(&self) -> bool {
-        let created = self.relay.tickets_created.load(Ordering::Relaxed);
-        let others_succeeded = self.trial.created_before.is_some_and(|before| before < created);
+        let others_succeeded = self.trial.created_before.is_some_and(|before| before < self.trial.created_at_start);
         let has_ticket = self.trial.made.is_some();
         self.trial.attempts >= self.relay.retry.max_attempts && others_succeeded && !has_ticket
     }

@@ -209,7 +209,7 @@ async fn what_waits_is_given_up_with_the_connection_that_it_came_by() {
     // RT goes away once alerts are taken as they come, so that they wait: twice RTIR_CONCURRENCY, and on a new connection
     // the one beside them that was taken first.
     scene.publish_alert(&alerts::ssl("alert-0")).await;
-    scene.tickets(1).await;
+    eventually("the first is settled", async || (relay.count("\"outcome\":\"created\"") == 1).then_some(())).await;
     rt.down();
     for number in 1..=6 {
         scene.publish_alert(&alerts::ssl(&format!("alert-{number}"))).await;

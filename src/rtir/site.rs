@@ -26,7 +26,7 @@ pub struct Site {
     addresses: RtAddresses,
 }
 
-/// An RT queue in the list of those that the user may see. Disabled ones are not listed.
+/// An RT queue in the list of those that the user may see.
 #[derive(Clone, Debug, Deserialize)]
 struct Queue {
     id: Value,
@@ -36,8 +36,16 @@ struct Queue {
     correspond_address: Value,
     #[serde(rename = "CommentAddress", default)]
     comment_address: Value,
+    #[serde(rename = "Disabled", default)]
+    disabled: Value,
     #[serde(rename = "_url", default)]
     url: Value,
+}
+
+impl Queue {
+    fn is_disabled(&self) -> bool {
+        self.disabled == "1" || self.disabled == 1
+    }
 }
 
 impl Site {
@@ -64,10 +72,13 @@ impl Site {
         Ok(site)
     }
 
-    /// Completes the URL of the list of queues.
+    /// Completes the URL of the list of queues. By number, and disabled ones with the others: so that it only grows, at its
+    /// end, while its pages are read, and nothing moves from a page that is not read yet to one that is.
     pub(super) fn page(url: &mut Url, page: usize) {
         url.query_pairs_mut()
-            .append_pair("fields", "Name,CorrespondAddress,CommentAddress")
+            .append_pair("fields", "Name,CorrespondAddress,CommentAddress,Disabled")
+            .append_pair("find_disabled_rows", "1")
+            .append_pair("orderby", "id")
             .append_pair("per_page", &PER_PAGE.to_string())
             .append_pair("page", &page.to_string());
     }
@@ -80,7 +91,9 @@ impl Site {
             if self.web_url.is_none() {
                 self.web_url = queue.url.as_str().and_then(web_url);
             }
-            self.queues.push(queue);
+            if !queue.is_disabled() {
+                self.queues.push(queue);
+            }
         }
         Ok(count)
     }

@@ -53,7 +53,9 @@ impl AmqpScene {
     }
 
     async fn named(url: &str, name: String) -> Self {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("RabbitMQ answers");
+        // A broker that is busy may close a connection that has just been opened.
+        let connect = async || Connection::connect(url, ConnectionProperties::default()).await.ok();
+        let connection = eventually("RabbitMQ answers", connect).await;
         let channel = connection.create_channel().await.unwrap();
         Self { name, url: url.to_owned(), connection, channel }
     }

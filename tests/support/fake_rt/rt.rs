@@ -228,15 +228,19 @@ impl Rt {
 
     fn rt_queues(&self, request: &Request) -> Answer {
         let queue = |id: u64, name: &str, address: &str| {
+            let disabled = if name.starts_with("Old") { "1" } else { "0" };
             json!({ "id": id.to_string(), "type": "queue", "_url": url("queue", id), "Name": name,
-                "CorrespondAddress": address, "CommentAddress": "" })
+                "CorrespondAddress": address, "CommentAddress": "", "Disabled": disabled })
         };
+        let disabled_too = request.parameter("find_disabled_rows") == Some("1");
         let queues = [
             queue(INCIDENT_REPORTS, "Incident Reports", "reports@rt.example"),
             queue(INVESTIGATIONS, "Investigations", ""),
             queue(5, "CSIRT/Reports", ""),
+            queue(6, "Old reports", "old-reports@rt.example"),
         ];
-        let seen = if self.set_up.see_queue { queues.map(Some).to_vec() } else { Vec::new() };
+        let queues = queues.into_iter().filter(|queue| disabled_too || queue["Disabled"] == "0");
+        let seen = if self.set_up.see_queue { queues.map(Some).collect() } else { Vec::new() };
         let all: Vec<_> = std::iter::repeat_n(None, self.set_up.unseen_queues).chain(seen).collect();
         let number = |name, default| request.parameter(name).and_then(|text| text.parse().ok()).unwrap_or(default);
         // RT cuts the pages first, and then leaves out what may not be seen.

@@ -195,7 +195,9 @@ impl Relay {
     }
 
     pub(super) fn hold(&self) -> Held<'_> {
-        self.held.fetch_add(1, Ordering::Relaxed);
+        if self.held.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.state.begin_anew();
+        }
         Held(&self.held)
     }
 

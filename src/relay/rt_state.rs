@@ -108,6 +108,13 @@ impl RtState {
         self.condition.subscribe()
     }
 
+    /// An alert comes, and there was none: unless an outage goes on, what failed before says nothing any more.
+    pub(super) fn begin_anew(&self) {
+        if matches!(*self.condition.borrow(), Condition::Well) {
+            *self.failing() = Failing::default();
+        }
+    }
+
     /// An alert's attempt failed.
     pub(super) fn attempt_failed(&self) {
         self.failing().since.get_or_insert_with(Start::now);

@@ -617,6 +617,22 @@ async fn an_alert_that_fails_alone_is_tried_for_ever() {
 }
 
 #[tokio::test]
+async fn what_failed_long_ago_makes_no_outage_of_a_single_failure() {
+    let clock = Clock::stopped();
+    let scene = Scene::new(&Clock::TIMEOUT);
+    scene.handle_on(&clock, "before").await;
+    scene.rt.play(Op::Create, answer(422));
+    dead_letter(clock.fate(scene.start(&alerts::ssl("refused"))).await);
+    // Longer than PAUSE_AFTER, and quiet.
+    clock.pass(10).await;
+    let quiet = clock.passed();
+    scene.rt.play(Op::Create, answer(500));
+    scene.handle_on(&clock, "alert-1").await;
+    let took = clock.passed() - quiet;
+    assert!(took < Duration::from_secs(30), "one attempt failed, and the next came after {took:?}");
+}
+
+#[tokio::test]
 async fn an_alert_that_fails_while_others_succeed_is_exhausted() {
     let clock = Clock::stopped();
     let retry = [("RETRY_MAX_ATTEMPTS", "3"), ("RETRY_INITIAL", "30s"), ("RETRY_MAX", "30s")];

@@ -10,13 +10,14 @@
 //! | [`ticket`] | the ticket in RT's own words. Pure |
 //! | [`outcome`] | what becomes of a delivery, and what an error means for it, as types. Pure |
 //! | [`mapping`] | from an alert to a ticket. Pure |
+//! | [`protocol`] | how an alert gets exactly one ticket: what RT is asked next, by what was heard. Pure |
 //! | [`metrics`] | what is counted and measured |
 //! | [`reach`] | the way to a server: DNS, TCP, TLS |
 //! | [`retry`] | delays between attempts |
 //! | [`config`] | the environment as types |
-//! | [`rtir`] | RT over HTTP: look, find, create, verify |
+//! | [`rtir`] | RT over HTTP: what the protocol asks of it, and whether it is well |
 //! | [`amqp`] | RabbitMQ: consume, publish, dead-letter, look at dead letters |
-//! | [`relay`] | an alert to its fate, and the loop around it |
+//! | [`relay`] | an alert to its fate: who has its turn, what failures mean, and the loop around it |
 //! | [`trax`] | tickets of high severity handed over to the ISMS |
 //! | [`check`] | the whole way, step by step, each with what mends it |
 //! | [`health`] | what the relay says of itself over HTTP |
@@ -37,6 +38,7 @@ pub mod mapping;
 pub mod metrics;
 pub mod notify;
 pub mod outcome;
+pub mod protocol;
 pub mod reach;
 pub mod relay;
 pub mod retry;

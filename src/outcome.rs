@@ -22,7 +22,7 @@ pub enum Fate {
 }
 
 /// How the ticket of an alert came to be there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Done {
     /// Made just now.
     Created,
@@ -142,7 +142,7 @@ impl Rule {
 }
 
 /// Why an alert was dead-lettered; the value of `x-failure-reason`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// The body is not an alert.
     MalformedAlert,

@@ -2,29 +2,34 @@
 //!
 //! - [`prepare()`]: bytes to a ticket, or the reason why there is none. Pure; `render` uses it too.
 //! - [`Relay`]: what all alerts share, and the way in: [`Relay::handle`] brings one alert to its fate. Knows no AMQP.
-//! - `work`: find, create, verify, and every retry; `trial`: what is known of one alert's attempts.
-//! - `rt_state`: whether RT is well. `letter_state`: whether dead letters can be stored. `outage`: what is down, since
-//!   when, as both say it. `gate`: the first create runs alone, until it is proven that tickets are found. `turns`: one
-//!   key at a time. `workers`: so many requests to RT at a time, each worker with its session.
+//! - `work`: asks RT what the [protocol](crate::protocol) wants to know, and waits; `trial`: what is known of one alert's
+//!   attempts; `attempt`: what one of them holds.
+//! - `slots`: so many requests to RT at a time, and fairly. `turns`: one key at a time. `gate`: the first create runs alone,
+//!   until it is proven that tickets are found. `held`: what is taken from the broker, and not settled.
+//! - `rt_state`: whether RT is well; `probing` looks. `letter_state`: whether dead letters can be stored. `outage`: what is down, since
+//!   when, as both say it.
 //! - [`Service`]: consumes, spawns a task for each delivery, in which `panics` are caught, and settles each in one place
 //!   (`settle`); `losses`: how soon and how carefully it consumes again; [`Status`] is what its loop says of itself.
 
+mod attempt;
 mod connection;
 mod gate;
 mod handle;
+mod held;
 mod letter_state;
 mod losses;
 mod outage;
 mod panics;
 mod prepare;
+mod probing;
 mod rt_state;
 mod run;
 mod settle;
+mod slots;
 mod status;
 mod trial;
 mod turns;
 mod work;
-mod workers;
 
 pub use handle::{Handled, Message, Relay};
 pub use outage::Outage;

@@ -1,7 +1,7 @@
 //! RT over HTTP, REST 2.0: what it takes to make exactly one ticket, and to find those that are handed on. Knows
 //! nothing of alerts and of AMQP.
 //!
-//! [`Client`] has one method for each step of the protocol; [`Answer`] says what RT's answer to it means;
+//! [`Client`] has one method for each request of the protocol; [`Answer`] says what RT's answer to it means;
 //! [`Error::class`] is the one place that decides what an error means for the ticket it happened to.
 
 mod access;
@@ -13,6 +13,7 @@ mod history;
 mod http;
 mod login;
 mod pass;
+mod proof;
 mod select;
 mod session;
 mod site;
@@ -20,7 +21,7 @@ mod survey;
 mod wire;
 
 pub use answer::{Answer, Hit};
-pub use client::{Client, Found, Kept};
+pub use client::{Client, Read};
 pub use diagnosis::REACH;
 pub use error::{Error, Flaw, Obstacle, Operation, QueueFlaw};
 pub use history::{FirstMessage, Transaction};

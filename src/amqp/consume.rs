@@ -30,11 +30,12 @@ pub struct Consumer {
     connection: Connection,
     channel: Channel,
     stream: lapin::Consumer,
-    /// The stream of one at a time, until it is empty.
-    narrow: Option<lapin::Consumer>,
+    /// The stream before this one, until it is empty.
+    before: Option<lapin::Consumer>,
     amqp_queue: String,
-    /// What it may hold once it takes more than one; `None`: it does.
-    prefetch: Option<u16>,
+    prefetch: u16,
+    /// It takes one at a time.
+    is_narrow: bool,
     care: Care,
     /// The newest delivery, since when it is held, and whether it is suspect.
     newest: Option<(Instant, bool)>,
@@ -87,8 +88,8 @@ impl Opened {
             Ok((channel, stream))
         };
         let (channel, stream) = begin.await.inspect_err(|_| broker.pass_over())?;
-        let prefetch = Some(prefetch).filter(|prefetch| *prefetch > 1 && care != Care::None);
-        Ok(Consumer { connection, channel, stream, narrow: None, amqp_queue, prefetch, care, newest: None })
+        let is_narrow = prefetch > 1 && care != Care::None;
+        Ok(Consumer { connection, channel, stream, before: None, amqp_queue, prefetch, is_narrow, care, newest: None })
     }
 }
 
@@ -107,20 +108,29 @@ impl Consumer {
     /// As for [`Consumer::next`].
     pub async fn widen_when_proven(&mut self) -> Result<(), Error> {
         let proven = |(held_since, suspect): (Instant, bool)| !suspect || held_since.elapsed() > PROVEN_AFTER;
-        match self.prefetch.take_if(|_| self.newest.is_some_and(proven)) {
+        if self.is_narrow && self.newest.is_some_and(proven) {
             // Large, and rarely needed.
-            Some(prefetch) => Box::pin(self.widen(prefetch)).await,
-            None => Ok(()),
+            Box::pin(self.take_more()).await?;
         }
+        Ok(())
     }
 
-    async fn widen(&mut self, prefetch: u16) -> Result<(), Error> {
+    /// Takes as many deliveries as it may hold, beside those that it holds already: the broker counts for each consumer
+    /// what is not settled, and this begins with another. Returns whether it did.
+    ///
+    /// # Errors
+    /// As for [`Consumer::next`].
+    pub async fn take_more(&mut self) -> Result<bool, Error> {
+        if self.before.is_some() {
+            return Ok(false);
+        }
         // Cancelled first: a queue with a single active consumer would not turn to the other.
         let cancel = self.channel.basic_cancel(self.stream.tag(), BasicCancelOptions::default());
-        call("cancelling the consumer of one at a time", cancel).await?;
-        let wide = consume(&self.channel, &self.amqp_queue, prefetch).await?;
-        self.narrow = Some(mem::replace(&mut self.stream, wide));
-        Ok(())
+        call("cancelling the consumer before another", cancel).await?;
+        let next = consume(&self.channel, &self.amqp_queue, self.prefetch).await?;
+        self.before = Some(mem::replace(&mut self.stream, next));
+        self.is_narrow = false;
+        Ok(true)
     }
 
     /// The next delivery.
@@ -129,11 +139,11 @@ impl Consumer {
     /// There will be no other: the channel or connection failed, or the broker cancelled the consumer, for instance
     /// as its queue was deleted. What was delivered and not settled comes back by itself.
     pub async fn next(&mut self) -> Result<Delivery, Error> {
-        if let Some(narrow) = &mut self.narrow {
+        if let Some(before) = &mut self.before {
             // Cancelled, so it ends behind what it was sent already.
-            match narrow.next().await {
+            match before.next().await {
                 Some(delivered) => return self.take(delivered),
-                None => self.narrow = None,
+                None => self.before = None,
             }
         }
         match self.stream.next().await {

@@ -39,7 +39,7 @@ impl TestTicket<'_> {
             }
         };
         findings.well(Step::TestCreate, format!("ticket {id}, {:?}", ticket.subject.as_str()));
-        let found = client.verify(id, &ticket.key).await.map(drop);
+        let found = client.prove(id, &ticket.key).await;
         tell(findings, Step::TestFind, found, format!("by its key {}", ticket.key));
         let commented = client.comment(id, "rtir-relay: test", "A test of `rtir-relay check --write`.").await;
         let is_commented = commented.is_ok();

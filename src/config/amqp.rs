@@ -11,7 +11,7 @@ use super::environment::{Environment, Faults, Values, section};
 use super::secret::Secret;
 
 section! { AmqpVars "AMQP_" {
-    url, url_file, exchange, queue, binding, dead_letter_exchange, dead_letter_queue, topology,
+    url, url_file, exchange, queue, binding, dead_letter_exchange, dead_letter_queue, prefetch, topology,
     ca_file, client_cert_file, client_key_file, heartbeat, management_url, management_url_file
 } }
 
@@ -30,6 +30,8 @@ pub struct Amqp {
     pub dead_letter_exchange: String,
     /// Where that is kept.
     pub dead_letter_queue: String,
+    /// How many alerts may be held at once, taken and not settled; `None`: as many as suit the requests at once.
+    pub prefetch: Option<u16>,
     /// Whether the relay may declare what is absent.
     pub topology: Topology,
     /// PEM of a private certificate authority, trusted beside the system's.
@@ -74,6 +76,9 @@ impl Amqp {
         let dead_letter_exchange = values.or("DEAD_LETTER_EXCHANGE", dead, "rtir-relay.dead-letters", takes, name);
         let dead_letter_queue = values.or("DEAD_LETTER_QUEUE", letters, "rtir-relay.dead-letters", takes, name);
         refuse_loops(&mut values, [&exchange, &dead_letter_exchange], [&amqp_queue, &dead_letter_queue]);
+        let prefetch = values.optional("PREFETCH", vars.prefetch, "a whole number from 1 to 1000", |text| {
+            text.parse().ok().filter(|number| (1..=1000).contains(number))
+        });
         let topology = values.or("TOPOLOGY", vars.topology, "declare", "declare or passive", |text| match text {
             "declare" => Some(Topology::Declare),
             "passive" => Some(Topology::Passive),
@@ -98,6 +103,7 @@ impl Amqp {
             binding: binding?,
             dead_letter_exchange: dead_letter_exchange?,
             dead_letter_queue: dead_letter_queue?,
+            prefetch,
             topology: topology?,
             ca_file,
             client_identity: cert.zip(key),

@@ -1,45 +1,52 @@
 //! The relay: what all alerts share, and the way in.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Span, debug, error, info};
+use tracing::{Span, error};
 
+use super::attempt::ROOM_KIB;
 use super::gate::Gate;
+use super::held::Held;
 use super::prepare::{NoTicket, Prepared, prepare};
-use super::rt_state::{Condition, RtState};
+use super::rt_state::{Condition, NOTHING_TO_TRY, RtState};
+use super::slots::Slots;
 use super::turns::Turns;
 use super::work::{Work, unless};
-use super::workers::Workers;
 use crate::alert::AlertType;
 use crate::mapping::Rules;
 use crate::metrics::Metrics;
-use crate::outcome::{Class, Diagnosis, Fate};
+use crate::outcome::{Diagnosis, Fate};
 use crate::retry::Policy;
 use crate::rtir::{Client, Error};
-use crate::ticket::{AlertKey, NewTicket};
+use crate::ticket::{AlertKey, NewTicket, TicketId};
+
+/// A session that is left behind does no harm; a relay that does not stop does.
+const LOG_OUT_WITHIN: Duration = Duration::from_secs(3);
 
 /// Makes tickets of alerts; one for the process.
 pub struct Relay {
     rules: Rules,
     pub(super) retry: Policy,
-    pub(super) workers: Workers,
+    /// As many requests at once, each with a client of its own.
+    pub(super) slots: Slots<Client>,
+    room: Semaphore,
     /// Probes RT, and waits for no alert.
-    prober: Client,
+    pub(super) prober: Client,
     pub(super) gate: Gate,
     pub(super) state: RtState,
     turns: Turns,
     pub(super) tickets_created: AtomicU64,
     pub(super) metrics: Arc<Metrics>,
-    /// How many alerts are being worked on or wait.
-    held: AtomicUsize,
+    pub(super) held: Held,
     /// Held by whoever looks at RT; when the last look passed.
-    looking: Mutex<Option<Instant>>,
+    pub(super) looking: Mutex<Option<Instant>>,
 }
 
 /// What the broker delivered.
@@ -64,15 +71,6 @@ pub struct Handled {
     pub fate: Fate,
 }
 
-/// Counts an alert as held, until dropped.
-pub(super) struct Held<'a>(&'a AtomicUsize);
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Relay {
     /// A relay that makes tickets through at most `concurrency` clients like `client`, and counts in `metrics`.
     pub fn new(
@@ -83,17 +81,21 @@ impl Relay {
         concurrency: usize,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let prober = client.another();
+        let mut clients: Vec<_> = (1..concurrency).map(|_| client.another()).collect();
+        clients.push(client);
         Self {
             rules,
             retry,
-            prober: client.another(),
-            workers: Workers::new(client, concurrency),
+            prober,
+            slots: Slots::new(clients),
+            room: Semaphore::new(ROOM_KIB),
             gate: Gate::default(),
             state: RtState::new(pause_after),
             turns: Turns::default(),
             tickets_created: AtomicU64::new(0),
             metrics,
-            held: AtomicUsize::new(0),
+            held: Held::new(),
             looking: Mutex::new(None),
         }
     }
@@ -135,8 +137,20 @@ impl Relay {
     }
 
     async fn make(&self, alert_id: &str, ticket: &NewTicket, redelivered: bool, released: &CancellationToken) -> Fate {
-        let Ok(_turn) = unless(released, self.turns.take(&ticket.key)).await else { return Fate::Returned };
-        Work::new(self, released, alert_id, ticket, redelivered).run().await
+        let (_held, is_only_one) = self.held.hold(&ticket.key);
+        if is_only_one {
+            self.state.begin_anew();
+        }
+        let turn = if let Some(turn) = self.turns.try_take(&ticket.key) {
+            turn
+        } else {
+            let _again = self.held.again();
+            let Ok(turn) = unless(released, self.turns.take(&ticket.key)).await else { return Fate::Returned };
+            turn
+        };
+        let fate = Work::new(self, released, alert_id, ticket, redelivered).run().await;
+        drop(turn);
+        fate
     }
 
     /// What decides about tickets, by what is known of RT now.
@@ -153,27 +167,23 @@ impl Relay {
 
     /// How many alerts are being worked on or wait.
     pub fn in_flight(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+        self.held.count()
+    }
+
+    /// How many of them failed or wait, rather than being on their way for the first time.
+    pub fn in_flight_again(&self) -> usize {
+        self.held.count_again()
     }
 
     /// How many requests to RT may be under way at once now.
     pub fn concurrency_limit(&self) -> usize {
-        self.workers.limit()
+        self.slots.limit()
     }
 
-    /// Waits until attempts may be made. Whoever waits longest probes for all.
-    pub async fn until_open(&self) {
-        let mut condition = self.state.watch();
-        while !condition.borrow_and_update().is_open() {
-            tokio::select! {
-                changed = condition.changed() => debug_assert!(changed.is_ok(), "the state lives as long as the relay"),
-                mut looking = self.looking.lock() => {
-                    tokio::time::sleep(self.state.probe_after()).await;
-                    if !self.state.is_open() {
-                        *looking = self.probe().await;
-                    }
-                }
-            }
+    /// No alert has been held for long: what failed before is another relay's now.
+    pub fn rest(&self) {
+        if self.held.empty_for() >= NOTHING_TO_TRY {
+            self.state.nothing_to_try();
         }
     }
 
@@ -190,87 +200,34 @@ impl Relay {
                 "ticket {ticket} still lacks its key: set its Alert ID to {key} by hand, or its alert makes another"
             );
         }
-        self.workers.log_out().await;
+        let idle = self.slots.take_idle();
+        let _ = tokio::time::timeout(LOG_OUT_WITHIN, join_all(idle.iter().map(Client::log_out))).await;
         self.prober.log_out().await;
     }
 
-    pub(super) fn hold(&self) -> Held<'_> {
-        if self.held.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.state.begin_anew();
-        }
-        Held(&self.held)
+    /// Waits until there is room for `kib` of what RT is sent; none is needed for what is small.
+    pub(super) async fn room(&self, kib: usize) -> Option<SemaphorePermit<'_>> {
+        let kib = u32::try_from(kib.min(ROOM_KIB)).ok().filter(|kib| *kib > 0)?;
+        self.room.acquire_many(kib).await.ok()
     }
 
-    /// After an attempt failed with `error`: whether RT is well otherwise. One looks for all that failed by then.
-    pub(super) async fn look_after(&self, error: &Error) -> bool {
-        self.state.attempt_failed();
-        if error.class() == Class::SetUp {
-            self.gate.close();
-            self.state.is_down(error.diagnosis(), error.retry_after().unwrap_or_default());
-            return false;
-        }
-        let failed = Instant::now();
-        if !self.state.is_open() {
-            return false;
-        }
-        let mut looking = self.looking.lock().await;
-        if !self.state.is_open() {
-            return false;
-        }
-        if looking.is_some_and(|passed| passed > failed) {
-            return true;
-        }
-        *looking = self.look(error.retry_after().unwrap_or_default()).await;
-        looking.is_some()
+    /// RT made a ticket of an alert: it is well.
+    pub(super) fn ticket_made(&self) {
+        self.tickets_created.fetch_add(1, Ordering::Relaxed);
+        self.state.alert_succeeded();
+        self.slots.fresh_first(false);
+    }
+
+    /// `ticket` was made without its key, or cannot be found by it: nothing else is made until it can.
+    pub(super) fn lost_key(&self, ticket: TicketId, key: &AlertKey, error: &Error) {
+        self.gate.remember(ticket, key);
+        self.state.is_down(error.diagnosis(), Duration::ZERO);
+        error!(rt.ticket_id = ticket.0, "{}. Its alert key is {key}; a restart forgets that", error.diagnosis());
     }
 
     /// An alert failed although RT looks well.
-    pub(super) fn alert_failed(&self, key: &AlertKey, cause: Diagnosis) {
-        self.state.alert_failed(key, cause, self.in_flight());
-    }
-
-    /// A look at RT; when it passed.
-    async fn look(&self, at_least: Duration) -> Option<Instant> {
-        match self.prober.probe().await {
-            Ok(()) => Some(Instant::now()),
-            Err(fault @ Error::Credentials(_)) => {
-                self.gate.close();
-                self.state.is_refused(fault.diagnosis());
-                None
-            }
-            Err(fault) => {
-                if fault.class() == Class::SetUp {
-                    self.gate.close();
-                }
-                self.state.is_down(fault.diagnosis(), at_least.max(fault.retry_after().unwrap_or_default()));
-                None
-            }
-        }
-    }
-
-    /// Whether RT is well again, which it is not before every ticket that lost its key has it.
-    async fn probe(&self) -> Option<Instant> {
-        let Some(passed) = self.look(Duration::ZERO).await else {
-            debug!("a probe failed: RT is not well yet");
-            return None;
-        };
-        while let Some((ticket, key)) = self.gate.lost() {
-            if let Err(error) = self.prober.mend(ticket, &key).await {
-                if matches!(error, Error::Gone(_)) {
-                    info!(rt.ticket_id = ticket.0, "ticket {ticket} is gone: its alert makes another");
-                    self.gate.forget(ticket);
-                    continue;
-                }
-                debug!("a probe failed: ticket {ticket} is not found by its key yet");
-                self.state.is_down(error.diagnosis(), error.retry_after().unwrap_or_default());
-                return None;
-            }
-            info!(rt.ticket_id = ticket.0, "ticket {ticket} is found by its key now: {key}");
-            self.gate.forget(ticket);
-        }
-        // One at a time, where looks have said "well" before while creates failed.
-        self.gate.close();
-        self.state.probe_passed(self.in_flight());
-        Some(passed)
+    /// `while_others_succeed`: since its first failure others became tickets.
+    pub(super) fn alert_failed(&self, key: &AlertKey, cause: Diagnosis, while_others_succeed: bool) {
+        self.state.alert_failed(key, cause, while_others_succeed, &self.held);
     }
 }

@@ -30,24 +30,11 @@ fn panicked() -> Handled {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::config::{Config, Environment};
-    use crate::metrics::Metrics;
     use crate::relay::gate::Gate;
+    use crate::relay::slots::{Kind, Slots};
     use crate::relay::turns::Turns;
-    use crate::relay::workers::Workers;
-    use crate::rtir::Client;
     use crate::ticket::AlertKey;
-
-    fn client() -> Client {
-        let settings = [("AMQP_URL", "amqp://x"), ("RTIR_URL", "http://localhost"), ("RTIR_TOKEN", "x")];
-        let environment: Environment =
-            settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
-        let config = Config::load(&environment).expect("a valid configuration");
-        Client::new(Arc::new(config.rtir), Arc::new(Metrics::default())).expect("a client")
-    }
 
     #[tokio::test]
     async fn a_panic_at_any_moment_of_the_work_is_survived() {
@@ -62,14 +49,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_dead_letters_the_alert_and_gives_back_all_that_it_held() {
-        let (turns, workers, gate) = (Turns::default(), Workers::new(client(), 1), Gate::default());
+        let (turns, slots, gate) = (Turns::default(), Slots::new(vec![()]), Gate::default());
         let key = AlertKey::new(None, "alert-1");
         let handled = caught(async {
             let _turn = turns.take(&key).await;
-            let _worker = workers.get().await;
+            let _slot = slots.get(Kind::Fresh).await;
             let _pass = gate.enter().await;
             assert!(turns.take(&key).now_or_never().is_none(), "held");
-            assert!(workers.get().now_or_never().is_none(), "held");
+            assert!(slots.get(Kind::Again).now_or_never().is_none(), "held");
             assert!(gate.enter().now_or_never().is_none(), "held");
             tokio::task::yield_now().await;
             panic!("as this test wants it");
@@ -79,7 +66,7 @@ mod tests {
         assert_eq!((letter.reason, letter.key), (Reason::Panicked, None));
 
         assert!(turns.take(&key).now_or_never().is_some(), "given back");
-        assert!(workers.get().now_or_never().is_some(), "given back");
+        assert!(slots.get(Kind::Again).now_or_never().is_some(), "given back");
         assert!(gate.enter().now_or_never().is_some(), "given back");
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! An attempt that fails makes the relay probe RT. If the probe fails, all alerts wait and none of their attempts counts;
 //! one of them probes for all. If probes pass and yet creates fail, for several alerts with none succeeding in between,
-//! RT is taken for unavailable too, and let try again alert by alert, ever more rarely.
+//! RT is taken for unavailable too. Then alerts try one by one, ever more rarely: first those that have not failed yet,
+//! since one of them that becomes a ticket tells that it is the others, and not RT.
 //!
 //! An outage lasts from the first attempt that failed to the next ticket that is made: probes that pass in between do
 //! not make it younger.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::info;
 
+use super::held::Held;
 use super::outage::{FIRST_WAIT, MAX_WAIT, Outage, next_wait, until_due};
 use crate::outcome::Diagnosis;
 use crate::ticket::AlertKey;
@@ -24,6 +26,8 @@ use crate::ticket::AlertKey;
 const ALERTS_THAT_TELL: usize = 3;
 /// The longest wait before refused credentials are tried again: they may have been changed.
 const LOGIN_WAIT: Duration = Duration::from_mins(5);
+/// Alerts that would try one by one, and of which there has been none for so long, are another relay's.
+pub(super) const NOTHING_TO_TRY: Duration = Duration::from_secs(10);
 /// Between two tries of an RT whose probes say nothing the outage grows by this part of its age.
 const TRY_AFTER_PART: u32 = 5;
 
@@ -66,12 +70,15 @@ impl Start {
 struct Failing {
     /// When the first attempt did.
     since: Option<Start>,
-    /// The alerts that did while probes passed, since the last try.
-    alerts: HashSet<AlertKey>,
+    /// The alerts that did while probes passed, and whether others became tickets since each began to: then it says nothing
+    /// of RT.
+    alerts: HashMap<AlertKey, bool>,
     /// Creates fail although probes pass.
     despite_probes: bool,
     /// The wait before the next probe.
     probe_after: Duration,
+    /// Since when alerts try one by one.
+    half_open_since: Option<Instant>,
     /// The last wait after refused credentials: a directory behind RT may lock an account that is tried too often.
     login_after: Option<Duration>,
 }
@@ -136,15 +143,22 @@ impl RtState {
         self.go_down(cause);
     }
 
-    /// An alert's attempt failed although a probe passed; `held` alerts are being worked on in all.
-    pub(super) fn alert_failed(&self, key: &AlertKey, cause: Diagnosis, held: usize) {
+    /// An alert's attempt failed although a probe passed. `while_others_succeed`: since its first failure others became
+    /// tickets.
+    pub(super) fn alert_failed(&self, key: &AlertKey, cause: Diagnosis, while_others_succeed: bool, held: &Held) {
         let mut failing = self.failing();
-        failing.alerts.insert(key.clone());
+        failing.alerts.insert(key.clone(), while_others_succeed);
         let age = failing.since.get_or_insert_with(Start::now).began.elapsed();
         let half_open = matches!(*self.condition.borrow(), Condition::HalfOpen(_));
-        let all_failed = failing.alerts.len() >= held;
-        let telling =
-            failing.alerts.len() >= ALERTS_THAT_TELL || (all_failed && (half_open || age >= self.pause_after));
+        let all_failed = held.are_all_among(&mut failing.alerts);
+        let that_tell = failing.alerts.values().filter(|while_others_succeed| !**while_others_succeed).count();
+        let telling = if half_open {
+            // Held for longer, they would be taken back by the broker.
+            let tried_for_long = failing.half_open_since.is_some_and(|since| since.elapsed() >= self.pause_after);
+            that_tell > 0 && (all_failed || tried_for_long)
+        } else {
+            that_tell >= ALERTS_THAT_TELL || (that_tell > 0 && all_failed && age >= self.pause_after)
+        };
         if !telling {
             return;
         }
@@ -152,6 +166,15 @@ impl RtState {
         failing.probe_after = (age / TRY_AFTER_PART).clamp(FIRST_WAIT, MAX_WAIT);
         drop(failing);
         self.go_down(cause);
+    }
+
+    /// Alerts would try one by one, and for long there has been none: nothing is known to fail any more.
+    pub(super) fn nothing_to_try(&self) {
+        let has_tried = self.failing().half_open_since.is_some_and(|since| since.elapsed() >= NOTHING_TO_TRY);
+        if has_tried && matches!(*self.condition.borrow(), Condition::HalfOpen(_)) {
+            *self.failing() = Failing::default();
+            self.go_up();
+        }
     }
 
     /// A ticket was created and proven.
@@ -176,19 +199,20 @@ impl RtState {
         self.failing().probe_after
     }
 
-    /// A probe passed, while `held` alerts are being worked on. Where creates fail all the same that says little: alerts
+    /// A probe passed. Where creates fail all the same that says little: alerts
     /// try one by one.
-    pub(super) fn probe_passed(&self, held: usize) {
+    pub(super) fn probe_passed(&self, held: &Held) {
         let mut failing = self.failing();
-        failing.alerts.clear();
         failing.login_after = None;
         if !failing.despite_probes {
-            if held == 0 {
+            failing.alerts.clear();
+            if held.count() == 0 {
                 failing.since = None;
             }
             drop(failing);
             return self.go_up();
         }
+        failing.half_open_since = Some(Instant::now());
         drop(failing);
         self.condition.send_if_modified(|condition| {
             let Condition::Down(outage) = condition else { return false };

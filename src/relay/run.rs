@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument, error_span, field, info, warn};
+use tracing::{Instrument, debug, error_span, field, info, warn};
 
 use super::handle::{Message, Relay};
+use super::held::Taken;
 use super::letter_state::LetterState;
 use super::losses::Losses;
 use super::outage::Outage;
@@ -23,6 +24,13 @@ use crate::outcome::{Diagnosis, PausedBy};
 use crate::retry::Policy;
 use crate::rtir;
 
+/// How many alerts are held by default, at least.
+const PREFETCH: u16 = 64;
+/// So many times the prefetch are held at most, while most of them wait.
+const MOST_HELD: usize = 3;
+/// None are taken beside the prefetch while so much is held, in bytes.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+
 /// The relay with its broker: all that the tasks share.
 pub struct Service {
     pub(super) relay: Relay,
@@ -33,6 +41,7 @@ pub struct Service {
     other_client: rtir::Client,
     pub(super) ticket_made: Arc<Notify>,
     pub(super) prefetch: u16,
+    taken: Arc<Taken>,
     pub(super) retry: Policy,
     grace: Duration,
     pub(super) metrics: Arc<Metrics>,
@@ -49,8 +58,9 @@ impl Service {
     pub fn new(config: Config, stop: CancellationToken) -> Result<Arc<Self>, Diagnosis> {
         let Config { amqp, rtir, rules, retry, process, trax: _ } = config;
         warn_of_plain_http(&rtir);
-        let prefetch = u16::try_from(rtir.concurrency * 2).unwrap_or(u16::MAX);
         let concurrency = rtir.concurrency;
+        let enough = u16::try_from(concurrency * 2).unwrap_or(u16::MAX).max(PREFETCH);
+        let prefetch = amqp.prefetch.unwrap_or(enough);
         let metrics = Arc::new(Metrics::default());
         let client = rtir::Client::new(Arc::new(rtir), Arc::clone(&metrics)).map_err(|error| error.diagnosis())?;
         let broker = Arc::new(Broker::new(Arc::new(amqp)));
@@ -66,6 +76,7 @@ impl Service {
             other_client,
             ticket_made: Arc::default(),
             prefetch,
+            taken: Arc::default(),
             retry,
             grace: process.shutdown_grace,
             metrics,
@@ -143,6 +154,8 @@ impl Service {
     /// Consumes, on one connection after the other, until asked to stop; then lets what is under way finish.
     async fn relay_until_stopped(self: &Arc<Self>, mut consumer: Consumer) {
         let tasks = TaskTracker::new();
+        let (service, stop) = (Arc::clone(self), self.stop.clone());
+        tasks.spawn(async move { unless(&stop, service.relay.keep_probing()).await });
         let mut losses = Losses::new(&self.retry);
         loop {
             let released = self.stop.child_token();
@@ -203,9 +216,12 @@ impl Service {
         released: &CancellationToken,
     ) -> End {
         self.letter_state.consuming();
+        // Held by whatever this consumer has delivered, until it is settled.
+        let mut delivered = Arc::new(());
         let end = loop {
             self.status.beat(State::Consuming, consumer.is_connected());
-            if let Err(error) = consumer.widen_when_proven().await {
+            self.relay.rest();
+            if let Err(error) = self.widen(consumer, &mut delivered).await {
                 warn!("{}; connecting anew", error.diagnosis());
                 return End::Lost;
             }
@@ -225,7 +241,13 @@ impl Service {
                         alert.id = field::Empty,
                         alert.type = field::Empty
                     );
-                    tasks.spawn(Arc::clone(self).process(delivery, released.clone()).instrument(span));
+                    let (service, released) = (Arc::clone(self), released.clone());
+                    let held = (self.taken.take(delivery.body().len()), Arc::clone(&delivered));
+                    let process = async move {
+                        service.process(delivery, released).await;
+                        drop(held);
+                    };
+                    tasks.spawn(process.instrument(span));
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -236,6 +258,22 @@ impl Service {
         };
         consumer.give_back_buffered().await;
         end
+    }
+
+    /// Takes more deliveries where there is no reason not to: the first one proves harmless; or most of those that are held
+    /// only wait, and would keep the others from their turn.
+    async fn widen(&self, consumer: &mut Consumer, delivered: &mut Arc<()>) -> Result<(), amqp::Error> {
+        consumer.widen_when_proven().await?;
+        let prefetch = usize::from(self.prefetch);
+        let (held, waiting) = (self.taken.count(), self.relay.in_flight_again() + self.letter_state.waiting());
+        let is_full = Arc::strong_count(delivered) > prefetch;
+        let most_wait = waiting * 4 >= held * 3;
+        let has_room = held + prefetch <= MOST_HELD * prefetch && self.taken.bytes() < MOST_BYTES;
+        if is_full && most_wait && has_room && consumer.take_more().await? {
+            debug!("{waiting} alerts wait: as many again are taken");
+            *delivered = Arc::default();
+        }
+        Ok(())
     }
 
     /// One delivery to its end.

@@ -8,63 +8,59 @@ use tracing::warn;
 use crate::outcome::{Attempt, Class, DeadLetter, Diagnosis, Reason, Trouble};
 use crate::retry::Delays;
 use crate::rtir::Error;
-use crate::ticket::{AlertKey, TicketId};
+use crate::ticket::AlertKey;
 
 /// How many failed attempts are remembered; the newest stay.
 const MAX_HISTORY: usize = 32;
 
-/// Time for RT to finish what it was asked before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Grace {
-    NotGiven,
-    /// Before the next attempt.
-    Owed,
-    /// Since the delivery.
-    Given,
-}
-
 /// One alert's attempts.
 pub(super) struct Trial {
     /// Attempts that failed while RT was otherwise well.
-    pub attempts: u32,
+    attempts: u32,
     /// How many tickets the process had created when the first of them failed.
-    pub created_before: Option<u64>,
-    /// And when the last attempt began: what failed just before others succeeded may have failed as they did before.
-    pub created_at_start: u64,
+    created_before: Option<u64>,
     pub delays: Delays,
-    /// A ticket was made; only its proof is missing.
-    pub made: Option<TicketId>,
-    /// RT may make, or have made, a ticket that no answer told of: in this process, or before a redelivery.
-    pub uncertain: bool,
-    /// The time that RT is given to finish such a ticket, before it is looked for.
-    pub grace: Grace,
+    /// How long to wait before the next.
+    pub wait: Duration,
     /// RT was asked to make a ticket.
     pub asked: bool,
-    /// Why the outcome of the last create is unknown. The next find tells whether it failed.
-    pub unknown: Option<Diagnosis>,
     /// Its ticket is counted among those created.
     pub counted: bool,
+    /// Why the outcome of the last create is unknown. The next find tells whether it failed.
+    pub unknown: Option<Diagnosis>,
+    /// Why the last attempt failed.
+    pub failure: Option<Error>,
     history: Vec<Attempt>,
     /// Why it waits, as last logged.
     logged: Option<Diagnosis>,
 }
 
 impl Trial {
-    pub(super) fn new(delays: Delays, redelivered: bool) -> Self {
+    pub(super) fn new(delays: Delays) -> Self {
         Self {
             attempts: 0,
             created_before: None,
-            created_at_start: 0,
             delays,
-            made: None,
-            uncertain: redelivered,
-            grace: Grace::NotGiven,
+            wait: Duration::ZERO,
             asked: false,
-            unknown: None,
             counted: false,
+            unknown: None,
+            failure: None,
             history: Vec::new(),
             logged: None,
         }
+    }
+
+    /// Whether it fails although others succeed: an attempt that began after another alert's ticket was created failed as
+    /// well. `created_at_start`: how many there were when the last one began.
+    pub(super) fn fails_while_others_succeed(&self, created_at_start: u64) -> bool {
+        // Its own is no other's.
+        self.created_before.is_some_and(|before| before + u64::from(self.counted) < created_at_start)
+    }
+
+    /// Whether it has failed so often that it is given up, if it is this alert that fails.
+    pub(super) fn has_failed_often(&self, max_attempts: u32) -> bool {
+        self.attempts >= max_attempts
     }
 
     /// Counts an attempt that failed while RT was well.
@@ -78,9 +74,9 @@ impl Trial {
     }
 
     /// Says why the alert waits, when that changes.
-    pub(super) fn log(&mut self, alert_id: &str, because: Diagnosis, wait: Duration) {
+    pub(super) fn log(&mut self, alert_id: &str, because: Diagnosis) {
         if self.logged.as_ref() != Some(&because) {
-            warn!("alert {alert_id} waits, its next attempt is in {wait:.1?}: {because}");
+            warn!("alert {alert_id} waits, its next attempt is in {:.1?}: {because}", self.wait);
             self.logged = Some(because);
         }
     }

@@ -21,6 +21,12 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turns {
+    /// The turn, if nobody works on `key`.
+    pub(super) fn try_take(&self, key: &AlertKey) -> Option<Turn<'_>> {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+        taken.then(|| Turn { turns: self, key: key.clone() })
+    }
+
     /// Waits until nobody works on `key`.
     pub(super) async fn take(&self, key: &AlertKey) -> Turn<'_> {
         loop {
@@ -28,8 +34,8 @@ impl Turns {
             tokio::pin!(freed);
             // Registered before looking, so that no wake-up is missed.
             freed.as_mut().enable();
-            if self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone()) {
-                return Turn { turns: self, key: key.clone() };
+            if let Some(turn) = self.try_take(key) {
+                return turn;
             }
             freed.await;
         }

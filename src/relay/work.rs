@@ -1,23 +1,26 @@
-//! One ticket's way: attempts until it exists, or until there is a reason to give up.
+//! One alert to its fate: asks RT what the protocol wants to know, tells it what was heard, and waits between attempts.
+
+mod remarks;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
 
-use super::gate::Pass;
+use super::attempt::Attempt;
 use super::handle::Relay;
+use super::held::Again;
 use super::outage::MAX_WAIT;
-use super::trial::{Grace, Trial};
-use super::workers::Worker;
-use crate::mapping::missing_requestors;
-use crate::outcome::{Class, Done, Fate, Reason};
-use crate::rtir::{Error, Found};
-use crate::ticket::{NewTicket, TicketId};
+use super::rt_state::Condition;
+use super::slots::Kind;
+use super::trial::Trial;
+use crate::outcome::{Class, Diagnosis, Done, Fate, Reason};
+use crate::protocol::{self, End, Heard, Next, Protocol, Request, Verdict, Wait};
+use crate::rtir::{Error, Hit, Read};
+use crate::ticket::NewTicket;
 
-/// The subject of the comment that names whom RT did not take as a requestor.
-const NOT_NOTIFIED: &str = "rtir-relay: not notified";
+/// The relay wants its deliveries back, and nothing is under way at RT.
+pub(super) struct Released;
 
 /// The work on one alert.
 pub(super) struct Work<'a> {
@@ -27,38 +30,17 @@ pub(super) struct Work<'a> {
     alert_id: &'a str,
     ticket: &'a NewTicket,
     redelivered: bool,
+    protocol: Protocol,
+    trial: Trial,
+    /// Set once it failed or waited.
+    again: Option<Again<'a>>,
+    /// The ticket that the last search showed of this alert.
+    hit: Option<Hit>,
+    /// The double that was read last, and RT's words on merging it.
+    read: Option<Read>,
+    merge_words: String,
     /// Whom RT dropped of its requestors is named.
     named_missing: bool,
-    trial: Trial,
-}
-
-/// The relay wants its deliveries back, and nothing is under way at RT.
-pub(super) struct Released;
-
-/// Why an attempt ended without a ticket.
-enum Failure {
-    Rt(Error),
-    /// This alert showed that RT is at fault.
-    RtIsDown,
-    Released,
-}
-
-impl From<Released> for Failure {
-    fn from(_: Released) -> Self {
-        Self::Released
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Rt(error)
-    }
-}
-
-enum Verdict {
-    /// After a wait, and when RT is well.
-    Again(Duration),
-    GiveUp(Reason),
 }
 
 impl<'a> Work<'a> {
@@ -70,229 +52,251 @@ impl<'a> Work<'a> {
         ticket: &'a NewTicket,
         redelivered: bool,
     ) -> Self {
-        let trial = Trial::new(relay.retry.delays(), redelivered);
-        Self { relay, released, alert_id, ticket, redelivered, named_missing: false, trial }
+        Self {
+            relay,
+            released,
+            alert_id,
+            ticket,
+            redelivered,
+            protocol: Protocol::new(redelivered),
+            trial: Trial::new(relay.retry.delays()),
+            again: None,
+            hit: None,
+            read: None,
+            merge_words: String::new(),
+            named_missing: false,
+        }
     }
 
-    /// Attempts until the fate is known. A create that is under way is always finished and proven first.
+    /// Goes on until the fate is known. A create that is under way is always finished and proven first.
     pub(super) async fn run(mut self) -> Fate {
-        let _held = self.relay.hold();
-        self.attempts().await.unwrap_or(Fate::Returned)
-    }
-
-    async fn attempts(&mut self) -> Result<Fate, Released> {
+        let mut attempt: Option<Attempt<'a>> = None;
         loop {
-            if self.trial.grace == Grace::Owed {
-                // Counted from when RT answers again: it may only then finish what it was asked before.
-                self.unless_released(self.relay.until_open()).await?;
-                self.wait(self.relay.retry.unknown_wait).await?;
-                self.trial.grace = Grace::Given;
+            if self.released.is_cancelled() {
+                self.protocol.hear(Heard::Released);
             }
-            match self.attempt().await {
-                Ok((id, how)) if !self.trial.uncertain || (how == Done::Found && self.trial.grace == Grace::Given) => {
-                    return Ok(Fate::Done { ticket: id.0, how });
+            let heard = match self.protocol.next() {
+                Next::End(end) => return self.fate(end),
+                Next::Wait(wait) => {
+                    // Slots are for what is under way.
+                    attempt = None;
+                    self.wait(wait).await
                 }
-                Ok(_) => {
-                    // Another ticket of this alert may yet appear, begun in an earlier life: RT is looked at once more,
-                    // later. Other alerts go on meanwhile.
-                    self.relay.metrics.second_look();
-                    self.trial.uncertain = false;
-                    self.trial.grace = Grace::Owed;
-                }
-                Err(Failure::Released) => return Err(Released),
-                Err(Failure::RtIsDown) => {}
-                Err(Failure::Rt(error)) => match self.judge(&error).await? {
-                    Verdict::Again(wait) => self.wait(wait).await?,
-                    Verdict::GiveUp(reason) => {
-                        return Ok(Fate::DeadLetter(self.trial.give_up(reason, &self.ticket.key, &error)));
+                Next::Ask(request) => match attempt.take() {
+                    Some(asking) => {
+                        let (heard, asked) = self.ask(request, asking).await;
+                        attempt = asked;
+                        heard
+                    }
+                    None => {
+                        attempt = unless(self.released, self.admitted()).await.ok();
+                        // Looked at anew, now that it may go on.
+                        if attempt.is_some() || self.protocol.ends_when_released() {
+                            continue;
+                        }
+                        // What is made is proven by who gets it next.
+                        Heard::Failed(Verdict::Again)
                     }
                 },
+            };
+            for event in self.protocol.hear(heard) {
+                self.note(event);
             }
         }
-    }
-
-    /// Find, create, verify. A ticket that an earlier attempt made is proven rather than made again.
-    async fn attempt(&mut self) -> Result<(TicketId, Done), Failure> {
-        let (worker, pass) = self.unless_released(self.admitted()).await?;
-        self.trial.created_at_start = self.relay.tickets_created.load(Ordering::Relaxed);
-        let done = self.find_create_verify(&worker).await;
-        match &done {
-            Ok((_, Done::Found)) | Err(Failure::Released | Failure::RtIsDown) => {}
-            Ok(_) => {
-                self.relay.gate.prove(&pass);
-                self.succeeded();
-                worker.succeeded();
-            }
-            Err(Failure::Rt(error)) if error.is_congestion() => worker.congested(),
-            Err(Failure::Rt(_)) => {}
-        }
-        done
     }
 
     /// Waits until RT is well and this alert may go on, alone or beside others.
-    async fn admitted(&self) -> (Worker<'a>, Pass<'a>) {
+    async fn admitted(&self) -> Attempt<'a> {
+        let kind = if self.again.is_some() { Kind::Again } else { Kind::Fresh };
         loop {
             self.relay.until_open().await;
-            // In this order: so there are never more passes than workers, which bounds what a fault of the set-up costs.
-            let worker = self.relay.workers.get().await;
-            let pass = self.relay.gate.enter().await;
+            let attempt = Attempt::begin(self.relay, kind, self.ticket.attachment.as_ref().map_or(0, Vec::len)).await;
             // RT may have gone down while this alert waited for its turn.
             if self.relay.condition().is_open() {
-                return (worker, pass);
+                return attempt;
             }
         }
     }
 
-    async fn find_create_verify(&mut self, worker: &Worker<'_>) -> Result<(TicketId, Done), Failure> {
-        let id = if let Some(id) = self.trial.made {
-            id
+    /// What RT says to `request`, and the attempt where it goes on. When the relay is released, what only looks ends; the
+    /// answer to what RT is asked to do has to be known.
+    async fn ask(&mut self, request: Request, attempt: Attempt<'a>) -> (Heard, Option<Attempt<'a>>) {
+        let only_looks = self.protocol.ends_when_released() && request != Request::Create;
+        let released = self.released;
+        let asked = self.request(request, &attempt);
+        let answer = if only_looks {
+            let Ok(answer) = unless(released, asked).await else { return (Heard::Released, None) };
+            answer
         } else {
-            if let Some(found) = self.unless_released(worker.find(&self.ticket.key)).await?? {
-                self.warn_of_other_platform(&found);
-                // An answer that was lost, or an earlier life of the relay, may have left that out.
-                if self.trial.asked || self.redelivered {
-                    self.name_missing_requestors(worker, found.ticket, found.requestors.as_deref()).await;
-                }
-                self.trial.unknown = None;
-                // RT did what it was asked, whatever it answered.
-                if self.trial.asked && !self.trial.counted {
-                    self.succeeded();
-                }
-                return Ok((found.ticket, Done::Found));
-            }
-            if let Some(cause) = self.trial.unknown.take() {
-                self.relay.alert_failed(&self.ticket.key, cause);
-                if !self.relay.condition().is_open() {
-                    return Err(Failure::RtIsDown);
-                }
-            }
-            if self.released.is_cancelled() {
-                return Err(Failure::Released);
-            }
-            // From here on nothing is given up: the answer has to be known.
-            self.trial.asked = true;
-            *self.trial.made.insert(worker.create(self.ticket).await?)
+            asked.await
         };
-        match worker.verify(id, &self.ticket.key).await {
-            Ok(kept) => {
-                self.name_missing_requestors(worker, kept.ticket, kept.requestors.as_deref()).await;
-                Ok((kept.ticket, if kept.merged { Done::Merged } else { Done::Created }))
-            }
-            Err(error) => {
-                self.keep_in_mind(&error);
-                Err(error.into())
-            }
+        match answer {
+            Ok(heard) => (heard, Some(attempt)),
+            Err(error) => (self.judge(error, attempt).await, None),
         }
     }
 
-    /// RT drops a Requestor that it does not take without a word, and the ticket says that they were notified.
-    /// So a comment names them, once.
-    async fn name_missing_requestors(&mut self, worker: &Worker<'_>, ticket: TicketId, stored: Option<&[String]>) {
-        let missing = stored.map(|stored| self.ticket.requestors_missing_in(stored)).unwrap_or_default();
-        if missing.is_empty() || std::mem::replace(&mut self.named_missing, true) {
-            return;
+    async fn request(&mut self, request: Request, attempt: &Attempt<'a>) -> Result<Heard, Error> {
+        let (client, key) = (attempt.client(), &self.ticket.key);
+        Ok(match request {
+            Request::Search => {
+                let hits = client.search(key).await?;
+                let seen: Vec<_> = hits.iter().map(|hit| hit.seen).collect();
+                self.looked(&hits, attempt).await.unwrap_or(Heard::Hits(seen))
+            }
+            Request::Create => {
+                self.trial.asked = true;
+                Heard::Created(client.create(self.ticket).await?)
+            }
+            Request::Read(ticket) => match client.read(ticket).await {
+                Ok(read) => {
+                    if self.protocol.made() == Some(ticket) && read.leads_to != ticket {
+                        self.succeeded();
+                    }
+                    Heard::LeadsTo(self.read.insert(read).leads_to)
+                }
+                Err(Error::Gone(_)) if self.protocol.made() != Some(ticket) => Heard::Gone(Verdict::Again),
+                Err(Error::Unproven { .. }) => Heard::Hidden,
+                Err(error) => return Err(error),
+            },
+            Request::Merge { double, into } => {
+                self.merge_words = client.merge(double, into, self.read.as_ref()).await?;
+                Heard::Answered
+            }
+            Request::Explain(ticket) => return Err(client.why_not_found(ticket, key).await),
+        })
+    }
+
+    /// What a search showed beside what the protocol hears of it; or what it hears instead, where nothing is found although
+    /// RT was asked and has had its time.
+    async fn looked(&mut self, hits: &[Hit], attempt: &Attempt<'a>) -> Option<Heard> {
+        if let Some(made) = self.protocol.made() {
+            let own = hits.iter().find(|hit| hit.seen.id == made)?;
+            if !self.trial.counted {
+                attempt.proved();
+            }
+            self.succeeded();
+            self.name_missing_requestors(attempt.client(), made, own).await;
+            return None;
         }
-        if worker.has_comment(ticket, NOT_NOTIFIED).await.unwrap_or(false) {
-            return;
+        let unknown = self.trial.unknown.take();
+        let seen: Vec<_> = hits.iter().map(|hit| hit.seen).collect();
+        let standing = protocol::standing_for(&seen).map(|seen| seen.id);
+        self.hit = hits.iter().find(|hit| Some(hit.seen.id) == standing).cloned();
+        let Some(hit) = self.hit.clone() else {
+            return self.not_done(unknown?, attempt);
+        };
+        // RT did what it was asked, whatever it answered.
+        if self.trial.asked {
+            self.succeeded();
         }
-        self.relay.metrics.requestors_missing(missing.len());
-        warn!(
-            rt.ticket_id = ticket.0,
-            "RT made ticket {ticket} without {} of its {} requestors: a comment on it names who is not notified",
-            missing.len(),
-            self.ticket.requestors.len()
-        );
-        let text = missing_requestors(&missing);
-        if let Err(error) = worker.comment(ticket, NOT_NOTIFIED, &text).await {
-            warn!(rt.ticket_id = ticket.0, "that comment cannot be written: {}", error.diagnosis());
+        // An answer that was lost, or an earlier life of the relay, may have left that out.
+        if self.trial.asked || self.redelivered {
+            self.name_missing_requestors(attempt.client(), hit.seen.leads_to, &hit).await;
         }
+        None
+    }
+
+    /// RT was given its time, and has not done what it was asked, because of `cause`.
+    fn not_done(&mut self, cause: Diagnosis, attempt: &Attempt<'a>) -> Option<Heard> {
+        let while_others_succeed = self.trial.fails_while_others_succeed(attempt.created_at_start);
+        if while_others_succeed && self.trial.has_failed_often(self.relay.retry.max_attempts) {
+            return Some(Heard::Failed(Verdict::GiveUp(Reason::Exhausted)));
+        }
+        let tries_alone = matches!(self.relay.condition(), Condition::HalfOpen(_));
+        self.relay.alert_failed(&self.ticket.key, cause, while_others_succeed);
+        if self.relay.condition().is_open() && !tries_alone {
+            return None;
+        }
+        // Another has the next try.
+        self.trial.wait = self.trial.delays.next(Duration::ZERO);
+        Some(Heard::Failed(Verdict::Again))
     }
 
     /// RT made a ticket of this alert.
     fn succeeded(&mut self) {
         if !std::mem::replace(&mut self.trial.counted, true) {
-            self.relay.tickets_created.fetch_add(1, Ordering::Relaxed);
-        }
-        self.relay.state.alert_succeeded();
-    }
-
-    /// A ticket was made and its proof failed: for good, or for now.
-    fn keep_in_mind(&mut self, error: &Error) {
-        match error {
-            Error::Unproven { ticket, .. } => {
-                let key = &self.ticket.key;
-                // Both while this attempt still has its pass: the next one must not get through.
-                self.relay.gate.remember(*ticket, key);
-                self.relay.state.is_down(error.diagnosis(), Duration::ZERO);
-                error!(
-                    rt.ticket_id = ticket.0,
-                    "{}. Its alert key is {key}; a restart forgets that",
-                    error.diagnosis()
-                );
-            }
-            Error::Gone(_) => self.trial.made = None,
-            _ => {}
+            self.relay.ticket_made();
         }
     }
 
     /// What an error means for the alert. A look at RT tells a fault of RT from one of this alert: only what fails
     /// while RT is well is counted.
-    async fn judge(&mut self, error: &Error) -> Result<Verdict, Released> {
-        let class = error.class();
-        if class == Class::Unknown {
-            self.trial.uncertain = true;
-            self.trial.grace = Grace::Owed;
+    async fn judge(&mut self, error: Error, attempt: Attempt<'a>) -> Heard {
+        if let Error::Unproven { ticket, .. } = &error {
+            // While this attempt still has its pass: the next one must not get through.
+            self.relay.lost_key(*ticket, &self.ticket.key, &error);
+        }
+        if error.is_congestion() {
+            attempt.congested();
+        }
+        let created_at_start = attempt.created_at_start;
+        // Slots are for what is under way.
+        drop(attempt);
+        let lost = error.class() == Class::Unknown;
+        if lost {
             self.trial.unknown = Some(error.diagnosis());
         }
-        let well = self.unless_released(self.relay.look_after(error)).await?;
-        if !well {
-            return Ok(Verdict::Again(Duration::ZERO));
+        self.trial.wait = Duration::ZERO;
+        let well = unless(self.released, self.relay.look_after(&error)).await.unwrap_or(false);
+        let verdict = if well { self.verdict(&error, created_at_start) } else { Verdict::Again };
+        let gone = matches!(error, Error::Gone(_));
+        self.trial.failure = Some(error);
+        match verdict {
+            _ if lost => Heard::Lost,
+            verdict if gone => Heard::Gone(verdict),
+            verdict => Heard::Failed(verdict),
         }
+    }
+
+    fn verdict(&mut self, error: &Error, created_at_start: u64) -> Verdict {
         self.trial.count(error, self.relay.tickets_created.load(Ordering::Relaxed));
-        if class == Class::Refused {
-            return Ok(Verdict::GiveUp(Reason::RejectedByRt));
+        let while_others_succeed = self.trial.fails_while_others_succeed(created_at_start);
+        let is_exhausted = while_others_succeed && self.trial.has_failed_often(self.relay.retry.max_attempts);
+        match error.class() {
+            // The next search tells whether it failed.
+            Class::Unknown => {}
+            Class::Refused => return Verdict::GiveUp(Reason::RejectedByRt),
+            Class::Doubtful if is_exhausted => return Verdict::GiveUp(Reason::RejectedByRt),
+            _ if is_exhausted => return Verdict::GiveUp(Reason::Exhausted),
+            _ => self.relay.alert_failed(&self.ticket.key, error.diagnosis(), while_others_succeed),
         }
-        if self.is_exhausted() {
-            let refused = class == Class::Doubtful;
-            return Ok(Verdict::GiveUp(if refused { Reason::RejectedByRt } else { Reason::Exhausted }));
-        }
-        if class != Class::Unknown {
-            self.relay.alert_failed(&self.ticket.key, error.diagnosis());
-        }
-        let wait = self.trial.delays.next(error.retry_after().unwrap_or_default().min(MAX_WAIT));
-        self.trial.log(self.alert_id, error.diagnosis(), wait);
-        Ok(Verdict::Again(wait))
+        self.trial.wait = self.trial.delays.next(error.retry_after().unwrap_or_default().min(MAX_WAIT));
+        self.trial.log(self.alert_id, error.diagnosis());
+        Verdict::Again
     }
 
-    /// Whether it is this alert that fails: often enough, and once more after another alert's ticket was created. One whose
-    /// ticket is made and only not proven is not given up.
-    fn is_exhausted(&self) -> bool {
-        let others_succeeded = self.trial.created_before.is_some_and(|before| before < self.trial.created_at_start);
-        let has_ticket = self.trial.made.is_some();
-        self.trial.attempts >= self.relay.retry.max_attempts && others_succeeded && !has_ticket
+    /// Waits; ends early when the relay is released.
+    async fn wait(&mut self, wait: Wait) -> Heard {
+        let relay = self.relay;
+        self.again.get_or_insert_with(|| relay.held.again());
+        let backoff = std::mem::take(&mut self.trial.wait);
+        let waiting = async {
+            match wait {
+                Wait::Retry => tokio::time::sleep(backoff).await,
+                // Counted from when RT answers again: it may only then finish what it was asked before.
+                Wait::Grace => {
+                    relay.until_open().await;
+                    tokio::time::sleep(backoff.max(relay.retry.unknown_wait)).await;
+                }
+            }
+        };
+        if unless(self.released, waiting).await.is_err() { Heard::Released } else { Heard::Waited }
     }
 
-    /// The same id on another platform: the publisher may be reusing ids, and then this alert got no ticket of its own.
-    fn warn_of_other_platform(&self, found: &Found) {
-        let platform = |subject: &str| subject.find("http").map(|at| subject[at..].to_owned());
-        let (ours, theirs) = (platform(self.ticket.subject.as_str()), platform(&found.subject));
-        if theirs.is_some() && ours != theirs {
-            self.relay.metrics.id_reused();
-            warn!(
-                rt.ticket_id = found.ticket.0,
-                "ticket {} has the key {} but names another platform: does the publisher reuse ids?",
-                found.ticket,
-                self.ticket.key
-            );
+    fn fate(&self, end: End) -> Fate {
+        match (end, &self.trial.failure) {
+            (End::Done { ticket, how }, _) => {
+                if how == Done::Found {
+                    self.warn_of_other_platform(ticket);
+                }
+                Fate::Done { ticket: ticket.0, how }
+            }
+            (End::GivenUp(reason), Some(error)) => {
+                Fate::DeadLetter(self.trial.give_up(reason, &self.ticket.key, error))
+            }
+            (End::GivenUp(_), None) | (End::Returned, _) => Fate::Returned,
         }
-    }
-
-    async fn wait(&self, time: Duration) -> Result<(), Released> {
-        self.unless_released(tokio::time::sleep(time)).await
-    }
-
-    async fn unless_released<T>(&self, work: impl Future<Output = T>) -> Result<T, Released> {
-        unless(self.released, work).await
     }
 }
 

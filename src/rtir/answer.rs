@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, RETRY_AFTER, SET_COOKIE};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -12,6 +12,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::error::{Error, Flaw, Operation, QueueFlaw};
 use super::wire::{Page, RtQueue, ShownKey, Ticket};
 use crate::outcome::RtAnswer;
+use crate::protocol;
 use crate::reach::tls;
 use crate::ticket::{AlertKey, RtQueueName, TicketId};
 
@@ -29,6 +30,8 @@ pub struct Answer {
     pub(super) certificate: Option<tls::Certificate>,
     /// `name=value` of each cookie set, joined as a request sends them.
     pub(super) cookies: Option<SecretString>,
+    /// The header `ETag`.
+    pub(super) version: Option<String>,
     retry_after: Option<Duration>,
     body: Vec<u8>,
     /// What must not be shown, should RT (or who stands before it) repeat the request.
@@ -44,12 +47,8 @@ struct Message {
 /// A ticket as the search shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// The ticket.
-    pub id: TicketId,
-    /// The ticket that it is merged into, or itself.
-    pub effective_id: TicketId,
-    /// It shows its key. One that shows no such field was moved to an RT queue without it.
-    pub shows_key: bool,
+    /// What the protocol goes by.
+    pub seen: protocol::Hit,
     /// Its subject.
     pub subject: String,
     /// The addresses of its Requestors, as far as the search shows them.
@@ -65,6 +64,7 @@ impl Answer {
             date: header(headers, &DATE).and_then(http_date),
             certificate: None,
             cookies: cookies(headers),
+            version: header(headers, &ETAG).map(str::to_owned),
             retry_after: retry_after(headers),
             body,
             secrets: Vec::new(),
@@ -175,13 +175,16 @@ impl Answer {
         if shown.is_deleted() { Err(Error::Gone(asked)) } else { Ok(shown) }
     }
 
-    /// Why a merge did not come about, by the answer to it: RT answers 200 even when it refuses.
-    pub fn no_merge(self) -> Error {
+    /// RT's words on a merge that it was asked for: it answers 200 even when it refuses.
+    ///
+    /// # Errors
+    /// It is not RT that answers, RT could not be asked, or the ticket has changed since it was read (412).
+    pub fn merge_words(self) -> Result<String, Error> {
         let operation = Operation::Merge;
         match self.http_status {
-            403 if !self.is_by_rt() => self.into_error(operation),
-            429 | 502..=504 => self.into_error(operation),
-            _ => Error::Answer { operation, what: self.message() },
+            403 if !self.is_by_rt() => Err(self.into_error(operation)),
+            401 | 412 | 429 | 502..=504 => Err(self.into_error(operation)),
+            _ => Ok(self.message()),
         }
     }
 
@@ -223,22 +226,12 @@ impl Hit {
         if !shows_key && ticket.key() != ShownKey::NoField {
             return Ok(None);
         }
-        let (Some(id), Some(effective_id)) = (ticket.id(), ticket.effective_id()) else {
+        let (Some(id), Some(leads_to)) = (ticket.id(), ticket.effective_id()) else {
             let what = "a ticket without id or EffectiveId".to_owned();
             return Err(Error::Answer { operation: Operation::Find, what });
         };
-        let (subject, requestors) = (ticket.subject().to_owned(), ticket.requestors());
-        Ok(Some(Self { id, effective_id, shows_key, subject, requestors }))
-    }
-
-    /// Whether it is merged into another.
-    pub fn is_merged(&self) -> bool {
-        self.id != self.effective_id
-    }
-
-    /// Whether it has to be the only one: it shows the key and is not merged into another.
-    pub fn is_double(&self) -> bool {
-        self.shows_key && !self.is_merged()
+        let seen = protocol::Hit { id, leads_to, shows_key };
+        Ok(Some(Self { seen, subject: ticket.subject().to_owned(), requestors: ticket.requestors() }))
     }
 }
 

@@ -236,11 +236,6 @@ impl Error {
         }
     }
 
-    /// Whether RT was asked to merge a double, and would not: asking again does not help.
-    pub fn is_refused_merge(&self) -> bool {
-        matches!(self, Self::Answer { operation: Operation::Merge, .. } | Self::Unproven { flaw: Flaw::NotVisible, .. })
-    }
-
     /// Whether RT cannot keep up with what it is asked.
     pub fn is_congestion(&self) -> bool {
         match self {

@@ -117,12 +117,12 @@ impl Client {
     /// It does not stand there, or RT did not answer.
     pub async fn set_reported(&self, ticket: TicketId, time: Timestamp) -> Result<Marked, Error> {
         let operation = Operation::SetReported;
-        if let Some(into) = self.read(ticket).await?.merged_into(ticket) {
+        if let Some(into) = self.show_ticket(ticket).await?.merged_into(ticket) {
             return Ok(Marked::MergedInto(into));
         }
         let url = self.rest(&["ticket", &ticket.to_string()]);
         let answer = self.session.send(operation, Method::PUT, url, Some(&SetReported::at(time))).await?;
-        let shown = self.read(ticket).await?;
+        let shown = self.show_ticket(ticket).await?;
         if shown.is_reported() {
             return Ok(Marked::Reported);
         }

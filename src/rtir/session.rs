@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use reqwest::Method;
+use reqwest::header::IF_MATCH;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use url::Url;
@@ -42,10 +43,6 @@ impl Session {
         &self.access.settings
     }
 
-    pub(super) fn metrics(&self) -> &Metrics {
-        &self.access.metrics
-    }
-
     /// A URL below RT's base URL.
     pub(super) fn url(&self, path: &[&str]) -> Url {
         self.access.url(path)
@@ -64,8 +61,23 @@ impl Session {
         url: Url,
         body: Option<&B>,
     ) -> Result<Answer, Error> {
+        self.send_if(None, operation, method, url, body).await
+    }
+
+    /// The same, to be done only if what is at `url` is of this `version`.
+    pub(super) async fn send_if<B: Serialize>(
+        &self,
+        version: Option<&str>,
+        operation: Operation,
+        method: Method,
+        url: Url,
+        body: Option<&B>,
+    ) -> Result<Answer, Error> {
         let request = || {
-            let request = self.access.http.request(method.clone(), url.clone());
+            let mut request = self.access.http.request(method.clone(), url.clone());
+            if let Some(version) = version {
+                request = request.header(IF_MATCH, version);
+            }
             match body {
                 Some(body) => request.json(body),
                 None => request,

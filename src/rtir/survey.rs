@@ -115,7 +115,7 @@ impl Client {
         let operation = Operation::Resolve;
         let url = self.rest(&["ticket", &ticket.to_string()]);
         let answer = self.session.send(operation, Method::PUT, url, Some(&SetStatus::RESOLVED)).await?;
-        if self.read(ticket).await?.is_resolved() {
+        if self.show_ticket(ticket).await?.is_resolved() {
             return Ok(());
         }
         Err(Error::Answer { operation, what: answer.message() })

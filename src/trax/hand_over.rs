@@ -14,6 +14,7 @@ use super::selection::{Selection, wanted};
 use crate::config::Trax;
 use crate::metrics::Metrics;
 use crate::outcome::{Diagnosis, Posted};
+use crate::protocol;
 use crate::rtir::{Client, Error, FirstMessage, Listed, Marked, Shown};
 use crate::ticket::{REPORTED_FIELD, RtQueueName, TicketId};
 
@@ -298,6 +299,8 @@ impl HandOver {
     /// Whether another ticket of the same alert stands for it.
     async fn is_double(&self, ticket: &Shown) -> Result<bool, Error> {
         let Some(key) = ticket.key() else { return Ok(false) };
-        Ok(self.client.find(&key).await?.is_some_and(|found| found.ticket != ticket.id))
+        let hits = self.client.search(&key).await?;
+        let seen: Vec<_> = hits.iter().map(|hit| hit.seen).collect();
+        Ok(protocol::standing_for(&seen).is_some_and(|hit| hit.leads_to != ticket.id))
     }
 }

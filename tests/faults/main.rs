@@ -15,12 +15,12 @@ use std::pin::Pin;
 use std::time::Instant;
 
 use scenarios::rt::{Fault, World};
-use scenarios::{Form, Row, answers, broker, cluster, dead_letters, killed, restarts, trax, unreadable};
+use scenarios::{Form, Row, answers, broker, cluster, dead_letters, fairness, killed, restarts, trax, unreadable};
 
 type Running = Pin<Box<dyn Future<Output = Row>>>;
 
 /// Each fault of the long form, under the name by which it is chosen.
-const SCENARIOS: [(&str, fn(Form) -> Running); 16] = [
+const SCENARIOS: [(&str, fn(Form) -> Running); 18] = [
     ("relay-killed-scripted", |form| Box::pin(killed::at_any_moment(form))),
     ("relay-killed-real", |form| Box::pin(killed::before_a_real_rt(form))),
     ("relay-stopped", |form| Box::pin(killed::asked_to_stop(form))),
@@ -36,6 +36,8 @@ const SCENARIOS: [(&str, fn(Form) -> Running); 16] = [
     ("crash-loop", |form| Box::pin(unreadable::crash_loop(form))),
     ("wrong-password", |form| Box::pin(restarts::with_a_wrong_password(form))),
     ("dead-letters-expire", |form| Box::pin(dead_letters::replayed_into_expiry(form))),
+    ("bad-among-many", |form| Box::pin(fairness::four_bad_among_many(form))),
+    ("bad-first", |form| Box::pin(fairness::bad_first(form))),
     ("broker-cluster", |form| Box::pin(cluster::leader_killed(form))),
 ];
 

@@ -2,7 +2,7 @@
 
 use crate::scenarios::Form::Short;
 use crate::scenarios::rt::{Fault, World};
-use crate::scenarios::{answers, broker, cluster, dead_letters, killed, restarts, trax};
+use crate::scenarios::{answers, broker, cluster, dead_letters, fairness, killed, restarts, trax};
 
 #[tokio::test]
 async fn a_relay_killed_at_any_moment_loses_and_doubles_nothing() {
@@ -23,6 +23,16 @@ async fn a_relay_asked_to_stop_in_the_middle_of_a_load_finishes_what_it_is_at() 
 async fn answers_lost_after_rt_made_the_ticket_double_nothing() {
     answers::lost(Short).await.assert_clean();
     answers::lost_by_a_real_rt(Short).await.assert_clean();
+}
+
+#[tokio::test]
+async fn four_bad_alerts_among_many_hold_up_no_other() {
+    fairness::four_bad_among_many(Short).await.assert_clean();
+}
+
+#[tokio::test]
+async fn as_many_bad_alerts_first_as_are_held_hold_up_no_other() {
+    fairness::bad_first(Short).await.assert_clean();
 }
 
 #[tokio::test]

@@ -197,7 +197,8 @@ async fn what_waits_is_given_up_with_the_connection_that_it_came_by() {
     let link = Link::to(&setting("RELAY_LAB_AMQP_URL")).await;
     let by_link = link.url(&setting("RELAY_LAB_AMQP_URL"));
     let rt = Link::to(scene.rt.url()).await;
-    let relay = scene.relay(&[ANY_PORT, ("AMQP_URL", &by_link), ("RTIR_URL", &rt.url(scene.rt.url()))]).await;
+    let (by_link, rt_url) = (("AMQP_URL", by_link.as_str()), rt.url(scene.rt.url()));
+    let relay = scene.relay(&[ANY_PORT, by_link, ("RTIR_URL", &rt_url), ("AMQP_PREFETCH", "4")]).await;
     let address = address(&relay).await;
     let holds = async |state: &str, count: u64| {
         eventually(&format!("{count} alerts while {state}"), async || {
@@ -206,8 +207,8 @@ async fn what_waits_is_given_up_with_the_connection_that_it_came_by() {
         })
         .await;
     };
-    // RT goes away once alerts are taken as they come, so that they wait: twice RTIR_CONCURRENCY, and on a new connection
-    // the one beside them that was taken first.
+    // RT goes away once alerts are taken as they come, so that they wait: as many as may be held, and on a new connection the
+    // one beside them that was taken first.
     scene.publish_alert(&alerts::ssl("alert-0")).await;
     eventually("the first is settled", async || (relay.count("\"outcome\":\"created\"") == 1).then_some(())).await;
     rt.down();

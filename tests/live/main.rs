@@ -26,6 +26,7 @@ mod end_to_end;
 mod faults;
 mod fresh_rt;
 mod health;
+mod held;
 mod hostile;
 mod operator;
 mod people;

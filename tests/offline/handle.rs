@@ -558,6 +558,32 @@ async fn replicas_that_get_the_same_alert_at_once_agree_on_one_ticket() {
 }
 
 #[tokio::test]
+async fn a_double_that_cannot_be_merged_is_named_and_the_lowest_kept() {
+    let scene = Scene::new(&[]);
+    let [lowest, _] = [(); 2].map(|()| scene.rt.add(Some("alert-1")));
+    scene.rt.set_up(|set_up| set_up.modify_ticket = false);
+    let captured = Captured::start();
+    assert_eq!(done(&scene.handle(&alerts::ssl("alert-1")).await), (lowest, Done::Found));
+    let log = captured.text();
+    assert!(log.contains("ERROR") && log.contains("ticket 2 is a double of 1 and could not be merged"), "{log}");
+    assert!(log.contains("Permission Denied") && log.contains("ModifyTicket"), "{log}");
+    assert_eq!(scene.rt.unmerged().len(), 2);
+}
+
+#[tokio::test]
+async fn a_merge_is_judged_by_what_came_of_it() {
+    for fault in [Fault::CutAfter, Fault::After(Answer::html(502, "Bad Gateway"))] {
+        let scene = Scene::new(&[]);
+        let [lowest, _] = [(); 2].map(|()| scene.rt.add(Some("alert-1")));
+        scene.rt.play(Op::Update, fault);
+        let captured = Captured::start();
+        assert_eq!(done(&scene.handle(&alerts::ssl("alert-1")).await), (lowest, Done::Found));
+        scene.assert_one_each(&["alert-1"]);
+        assert!(!captured.text().contains("could not be merged"), "{}", captured.text());
+    }
+}
+
+#[tokio::test]
 async fn whatever_goes_wrong_each_alert_has_one_ticket_in_the_end() {
     let clock = Clock::stopped();
     let others = [("RTIR_CONCURRENCY", "4"), ("RETRY_MAX_ATTEMPTS", "1000")];
@@ -633,6 +659,41 @@ async fn what_failed_long_ago_makes_no_outage_of_a_single_failure() {
 }
 
 #[tokio::test]
+async fn a_ticket_that_somebody_deletes_each_time_is_made_ever_more_rarely() {
+    let clock = Clock::stopped();
+    let retry = [("RETRY_INITIAL", "500ms"), ("RETRY_MAX", "30s")];
+    let scene = Scene::new(&[&Clock::TIMEOUT[..], &retry].concat());
+    scene.handle_on(&clock, "before").await;
+    // Deleted before it is verified: not found, and not there.
+    scene.rt.set_up(|set_up| set_up.search = false);
+    scene.rt.keep(Op::Read, answer(404));
+    let handled = scene.start(&alerts::ssl("alert-1"));
+    clock.pass(3).await;
+    assert!(scene.rt.count(Op::Create) < 20, "{} tickets in three minutes", scene.rt.count(Op::Create));
+    assert!(!handled.is_finished());
+}
+
+#[tokio::test]
+async fn bad_alerts_that_hang_pause_no_longer_than_those_that_fail_at_once() {
+    let clock = Clock::stopped();
+    let others = [("RTIR_TIMEOUT", "20s"), ("SHUTDOWN_GRACE", "21s"), ("RETRY_UNKNOWN_WAIT", "1s")];
+    let scene = Scene::new(&others);
+    scene.handle_on(&clock, "before").await;
+    scene.rt.keep_for(Op::Create, "bad-", Fault::FreezeBefore);
+    let bad: Vec<_> = (0..6).map(|number| scene.start(&alerts::ssl(&format!("bad-{number}")))).collect();
+    let good: Vec<_> = (0..10).map(|number| scene.start(&alerts::ssl(&format!("good-{number}")))).collect();
+    for good in good {
+        assert_eq!(done(&clock.fate(good).await).1, Done::Created);
+    }
+    scene.stop.cancel();
+    scene.rt.well();
+    scene.rt.thaw();
+    for bad in bad {
+        drop(clock.fate(bad).await);
+    }
+}
+
+#[tokio::test]
 async fn an_alert_that_fails_while_others_succeed_is_exhausted() {
     let clock = Clock::stopped();
     let retry = [("RETRY_MAX_ATTEMPTS", "3"), ("RETRY_INITIAL", "30s"), ("RETRY_MAX", "30s")];
@@ -693,6 +754,71 @@ async fn an_rt_that_looks_well_and_makes_no_ticket_is_tried_ever_more_rarely_and
     }
     assert!(matches!(scene.relay.condition(), Condition::Well));
     scene.assert_one_each(&[&["before"], &ids[..]].concat());
+}
+
+#[tokio::test]
+async fn searches_that_hang_while_looks_pass_are_an_outage_soon_however_many_alerts_wait() {
+    let clock = Clock::stopped();
+    let others = [("RTIR_CONCURRENCY", "64"), ("RTIR_TIMEOUT", "3s")];
+    let scene = Scene::new(&others);
+    scene.rt.keep(Op::Find, Fault::FreezeBefore);
+    let handled: Vec<_> = (0..64).map(|number| scene.start(&alerts::ssl(&format!("alert-{number}")))).collect();
+    let down = || matches!(scene.relay.condition(), Condition::Down(_)).then_some(());
+    clock.until("RT is taken for down", down).await;
+    assert!(clock.passed() < Duration::from_secs(20), "{:?}", clock.passed());
+    scene.stop.cancel();
+    scene.rt.well();
+    scene.rt.thaw();
+    for handled in handled {
+        assert!(matches!(clock.fate(handled).await, Fate::Returned));
+    }
+}
+
+#[tokio::test]
+async fn an_outage_whose_alerts_another_relay_has_taken_ends_by_itself() {
+    let clock = Clock::stopped();
+    let scene = Scene::new(&Clock::TIMEOUT);
+    scene.handle_on(&clock, "before").await;
+    scene.rt.keep(Op::Create, answer(500));
+    let handled = ["alert-1", "alert-2", "alert-3"].map(|id| scene.start(&alerts::ssl(id)));
+    let relay = Arc::clone(&scene.relay);
+    let probing = tokio::spawn(async move { relay.keep_probing().await });
+    let down = || matches!(scene.relay.condition(), Condition::Down(_)).then_some(());
+    clock.until("RT is taken for down", down).await;
+    for handled in handled {
+        handled.abort();
+    }
+    // As the loop does at each beat.
+    let well = || {
+        scene.relay.rest();
+        matches!(scene.relay.condition(), Condition::Well).then_some(())
+    };
+    clock.until("RT is taken for well", well).await;
+    probing.abort();
+}
+
+#[tokio::test]
+async fn bad_alerts_are_told_from_an_rt_that_is_down_by_those_that_have_not_failed_yet() {
+    let clock = Clock::stopped();
+    let others = [("RETRY_MAX_ATTEMPTS", "3"), ("RETRY_MAX", "5s"), ("RTIR_CONCURRENCY", "4")];
+    let scene = Scene::new(&[&Clock::TIMEOUT[..], &others].concat());
+    scene.handle_on(&clock, "before").await;
+    scene.rt.keep_for(Op::Create, "bad-", answer(500));
+    let bad: Vec<_> = (0..20).map(|number| scene.start(&alerts::ssl(&format!("bad-{number}")))).collect();
+    let good: Vec<_> = (0..5).map(|number| scene.start(&alerts::ssl(&format!("good-{number}")))).collect();
+    for good in good {
+        assert_eq!(done(&clock.fate(good).await).1, Done::Created);
+    }
+    // Only that another becomes a ticket after its first failure tells that it is the alert.
+    for number in 0.. {
+        if bad.iter().all(JoinHandle::is_finished) {
+            break;
+        }
+        scene.handle_on(&clock, &format!("later-{number}")).await;
+    }
+    for bad in bad {
+        assert_eq!(dead_letter(clock.fate(bad).await).reason, Reason::Exhausted);
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ mod mapping;
 mod monitored;
 mod postbox;
 mod properties;
+mod protocol;
 mod rt_client;
 mod schema;
 mod secrets;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rtir_relay::metrics::Metrics;
-use rtir_relay::outcome::{Class, Trouble};
-use rtir_relay::rtir::{BuildError, Client, Error, Flaw, Found, Kept, Operation, QueueFlaw, Way};
+use rtir_relay::outcome::{Class, Done, Trouble};
+use rtir_relay::protocol::{self, End, Event, Heard, Next, Protocol, Request as Asked};
+use rtir_relay::rtir::{BuildError, Client, Error, Flaw, Operation, QueueFlaw, Way};
 use rtir_relay::ticket::{AlertKey, EmailAddress, NewTicket, RtQueueName, Subject, TicketId};
 use serde_json::{Value, json};
 
@@ -47,32 +48,73 @@ fn new_ticket(id: &str) -> NewTicket {
     }
 }
 
-fn found(ticket: u64) -> Found {
-    let subject = "SSL problem: https://www.water.example".to_owned();
-    Found { ticket: TicketId(ticket), subject, requestors: None }
-}
-
-/// Without the people.
-fn plain(found: Option<Found>) -> Option<Found> {
-    found.map(|found| Found { requestors: None, ..found })
+fn found(ticket: u64) -> (TicketId, String) {
+    (TicketId(ticket), "SSL problem: https://www.water.example".to_owned())
 }
 
 fn kept(ticket: u64, merged: bool) -> (TicketId, bool) {
     (TicketId(ticket), merged)
 }
 
-fn end(kept: &Kept) -> (TicketId, bool) {
-    (kept.ticket, kept.merged)
-}
-
 fn answer(http_status: u16) -> Fault {
     Fault::Instead(Answer::message(http_status, "as scripted"))
 }
 
+/// What the search shows of an alert: the ticket that stands for it, and its subject.
+async fn find(client: &Client, id: &str) -> Option<(TicketId, String)> {
+    let hits = client.search(&key(id)).await.unwrap();
+    let seen: Vec<_> = hits.iter().map(|hit| hit.seen).collect();
+    let standing = protocol::standing_for(&seen)?;
+    let hit = hits.iter().find(|hit| hit.seen == *standing)?;
+    Some((standing.leads_to, hit.subject.clone()))
+}
+
+/// Asks RT what the protocol wants to know, from the find on, until the alert has its ticket or an attempt failed.
+async fn go_on(client: &Client, id: &str, mut protocol: Protocol) -> Result<(TicketId, Done, Vec<Event>), Error> {
+    let (mut read, mut events) = (None, Vec::new());
+    loop {
+        let heard = match protocol.next() {
+            Next::End(End::Done { ticket, how }) => return Ok((ticket, how, events)),
+            Next::Ask(Asked::Search) => {
+                Heard::Hits(client.search(&key(id)).await?.iter().map(|hit| hit.seen).collect())
+            }
+            Next::Ask(Asked::Create) => Heard::Created(client.create(&new_ticket(id)).await?),
+            Next::Ask(Asked::Read(ticket)) => match client.read(ticket).await {
+                Err(Error::Unproven { .. }) => Heard::Hidden,
+                answer => Heard::LeadsTo(read.insert(answer?).leads_to),
+            },
+            Next::Ask(Asked::Merge { double, into }) => {
+                client.merge(double, into, read.as_ref()).await?;
+                Heard::Answered
+            }
+            Next::Ask(Asked::Explain(ticket)) => return Err(client.why_not_found(ticket, &key(id)).await),
+            next => panic!("{next:?}"),
+        };
+        events.extend(protocol.hear(heard));
+    }
+}
+
+/// Finds an alert's ticket and merges its doubles, as what comes again does.
+async fn found_again(client: &Client, id: &str) -> TicketId {
+    let (ticket, how, _) = go_on(client, id, Protocol::new(false)).await.unwrap();
+    assert_eq!(how, Done::Found);
+    ticket
+}
+
+/// Verifies `ticket`, which was made of the alert: the one that is kept, and whether that is another.
+async fn verified(client: &Client, ticket: TicketId, id: &str) -> Result<(TicketId, bool), Error> {
+    let mut protocol = Protocol::new(false);
+    protocol.hear(Heard::Hits(Vec::new()));
+    protocol.hear(Heard::Created(ticket));
+    let (kept, how, _) = go_on(client, id, protocol).await?;
+    assert_eq!(how == Done::Merged, kept != ticket);
+    Ok((kept, how == Done::Merged))
+}
+
 /// Creates a ticket of `id` and verifies it.
-async fn make(client: &Client, id: &str) -> Result<Kept, Error> {
+async fn make(client: &Client, id: &str) -> Result<(TicketId, bool), Error> {
     let ticket = client.create(&new_ticket(id)).await?;
-    client.verify(ticket, &key(id)).await
+    verified(client, ticket, id).await
 }
 
 /// That no request shows RT two kinds of credentials.
@@ -225,30 +267,31 @@ async fn answers_of_a_real_rt_are_understood() {
     assert_eq!(refused.class(), Class::Doubtful);
     assert!(refused.to_string().contains("403 No permission to create tickets in the queue"), "{refused}");
 
-    let first =
-        |ticket, subject: &str| Some(Found { ticket: TicketId(ticket), subject: subject.to_owned(), requestors: None });
+    let first = |ticket, subject: &str| Some((TicketId(ticket), subject.to_owned()));
     play(Op::Find, "found");
-    assert_eq!(client.find(&key("x")).await.map(plain).unwrap(), first(1, "first"));
+    assert_eq!(find(&client, "x").await, first(1, "first"));
     play(Op::Find, "found");
-    assert_eq!(client.find(&key("X")).await.unwrap(), None);
+    assert_eq!(find(&client, "X").await, None);
     play(Op::Find, "found-nothing");
-    assert_eq!(client.find(&key("x")).await.unwrap(), None);
+    assert_eq!(find(&client, "x").await, None);
     play(Op::Find, "found-merged");
-    assert_eq!(client.find(&key("merge-1")).await.map(plain).unwrap(), first(3, "S"));
+    assert_eq!(find(&client, "merge-1").await, first(3, "S"));
     play(Op::Find, "found-moved");
-    assert_eq!(client.find(&key("moved-1")).await.map(plain).unwrap(), first(6, "S"));
+    assert_eq!(find(&client, "moved-1").await, first(6, "S"));
 
     play(Op::Find, "found");
-    assert_eq!(client.verify(TicketId(1), &key("x")).await.as_ref().map(end).unwrap(), kept(1, false));
+    assert_eq!(verified(&client, TicketId(1), "x").await.unwrap(), kept(1, false));
     play(Op::Find, "found-nothing");
     play(Op::Read, "ticket-merged");
-    assert_eq!(client.verify(TicketId(2), &key("merge-1")).await.as_ref().map(end).unwrap(), kept(3, true));
+    assert_eq!(verified(&client, TicketId(2), "merge-1").await.unwrap(), kept(3, true));
     let mut flaws = Vec::new();
     for (read, rt_queue) in [("ticket", "queue"), ("ticket-moved", "queue-without-field"), ("ticket-unseen", "queue")] {
         play(Op::Find, "found-nothing");
+        // Once to see whether it is merged, once to say why it is not found.
+        play(Op::Read, read);
         play(Op::Read, read);
         play(Op::Queue, rt_queue);
-        let error = client.verify(TicketId(if read == "ticket" { 1 } else { 6 }), &key("y")).await.unwrap_err();
+        let error = verified(&client, TicketId(if read == "ticket" { 1 } else { 6 }), "y").await.unwrap_err();
         let Error::Unproven { flaw, .. } = error else { panic!("{error}") };
         flaws.push(flaw);
         rt.well();
@@ -316,7 +359,7 @@ async fn create_sends_the_fixed_fields_and_nothing_else() {
 #[tokio::test]
 async fn find_has_no_condition_but_the_key_and_sees_merged_tickets() {
     let rt = FakeRt::start();
-    assert_eq!(client_for(&rt, &[]).find(&key("alert-1")).await.unwrap(), None);
+    assert_eq!(find(&client_for(&rt, &[]), "alert-1").await, None);
     let request = &rt.asked(Op::Find)[0];
     assert_eq!(request.parameter("query"), Some("'CF.{Alert ID}' = 'alert-1' AND EffectiveId > 0"));
     assert_eq!(request.parameter("fields"), Some("CustomFields,EffectiveId,Subject,Requestor"));
@@ -334,11 +377,11 @@ async fn the_exact_key_is_found_among_case_variants_over_many_pages() {
     for bits in 0..255 {
         rt.add(Some(&variant(bits)));
     }
-    assert_eq!(client.find(&key("ABCDEFGH")).await.unwrap(), None, "only other keys");
+    assert_eq!(find(&client, "ABCDEFGH").await, None, "only other keys");
     assert_eq!(rt.count(Op::Find), 3);
     let last = rt.add(Some(&variant(255)));
-    assert_eq!(client.find(&key("ABCDEFGH")).await.map(plain).unwrap(), Some(found(last)));
-    assert_eq!(client.find(&key("abcdefgh")).await.map(plain).unwrap(), Some(found(1)));
+    assert_eq!(find(&client, "ABCDEFGH").await, Some(found(last)));
+    assert_eq!(find(&client, "abcdefgh").await, Some(found(1)));
     assert_eq!(rt.count(Op::Update), 0, "none of another key is merged");
 }
 
@@ -349,7 +392,7 @@ async fn a_full_last_page_is_no_end() {
         rt.add(Some("ALERT"));
     }
     let last = rt.add(Some("alert"));
-    assert_eq!(client_for(&rt, &[]).find(&key("alert")).await.map(plain).unwrap(), Some(found(last)));
+    assert_eq!(find(&client_for(&rt, &[]), "alert").await, Some(found(last)));
 }
 
 #[tokio::test]
@@ -357,7 +400,7 @@ async fn a_merged_ticket_is_found_as_the_one_it_is_merged_into() {
     let rt = FakeRt::start();
     let (analysts, ours) = (rt.add(None), rt.add(Some("alert-1")));
     rt.edit(ours, |ticket| ticket.effective_id = analysts);
-    assert_eq!(client_for(&rt, &[]).find(&key("alert-1")).await.map(plain).unwrap(), Some(found(analysts)));
+    assert_eq!(find(&client_for(&rt, &[]), "alert-1").await, Some(found(analysts)));
 }
 
 #[tokio::test]
@@ -366,10 +409,10 @@ async fn a_moved_ticket_is_found_and_never_merged() {
     let client = client_for(&rt, &[]);
     let moved = rt.add(Some("alert-1"));
     rt.edit(moved, |ticket| ticket.rt_queue = INVESTIGATIONS);
-    assert_eq!(client.find(&key("alert-1")).await.map(plain).unwrap(), Some(found(moved)));
+    assert_eq!(find(&client, "alert-1").await, Some(found(moved)));
     let ours = rt.add(Some("alert-1"));
-    assert_eq!(client.verify(TicketId(ours), &key("alert-1")).await.as_ref().map(end).unwrap(), kept(ours, false));
-    assert_eq!(client.find(&key("alert-1")).await.map(plain).unwrap(), Some(found(ours)), "the one that shows its key");
+    assert_eq!(verified(&client, TicketId(ours), "alert-1").await.unwrap(), kept(ours, false));
+    assert_eq!(find(&client, "alert-1").await, Some(found(ours)), "the one that shows its key");
     assert_eq!(rt.count(Op::Update), 0);
 }
 
@@ -401,7 +444,7 @@ async fn each_flaw_of_the_set_up_is_named() {
             (set_up.show_ticket, set_up.field_applied, set_up.see_custom_field) = (true, true, true);
             (set_up.modify_custom_field, set_up.search) = (true, true);
         });
-        assert_eq!(client.mend(TicketId(1), &key("alert-1")).await.as_ref().map(end).unwrap(), kept(1, false));
+        client.mend(TicketId(1), &key("alert-1")).await.unwrap();
         assert_eq!(rt.tickets()[0].key.as_deref(), Some("alert-1"));
     }
 }
@@ -411,8 +454,7 @@ async fn what_is_merged_before_it_is_mended_is_left_alone() {
     let rt = FakeRt::start();
     let (ours, analysts) = (rt.add(None), rt.add(Some("another")));
     rt.edit(ours, |ticket| ticket.effective_id = analysts);
-    let kept_one = client_for(&rt, &[]).mend(TicketId(ours), &key("alert-1")).await.unwrap();
-    assert_eq!(end(&kept_one), kept(analysts, true));
+    client_for(&rt, &[]).mend(TicketId(ours), &key("alert-1")).await.unwrap();
     assert_eq!(rt.tickets()[1].key.as_deref(), Some("another"), "the analyst's ticket keeps its key");
 }
 
@@ -423,7 +465,7 @@ async fn a_ticket_that_somebody_merged_at_once_is_well() {
     let analysts = rt.add(None);
     let ours = client.create(&new_ticket("alert-1")).await.unwrap();
     rt.edit(ours.0, |ticket| ticket.effective_id = analysts);
-    assert_eq!(client.verify(ours, &key("alert-1")).await.as_ref().map(end).unwrap(), kept(analysts, true));
+    assert_eq!(verified(&client, ours, "alert-1").await.unwrap(), kept(analysts, true));
 }
 
 #[tokio::test]
@@ -433,7 +475,7 @@ async fn verify_merges_all_doubles_into_the_lowest() {
     let other = rt.add(Some("ALERT-1"));
     let lowest = rt.add(Some("alert-1"));
     rt.add(Some("alert-1"));
-    assert_eq!(make(&client, "alert-1").await.as_ref().map(end).unwrap(), kept(lowest, true));
+    assert_eq!(make(&client, "alert-1").await.unwrap(), kept(lowest, true));
     let merged: Vec<_> = rt.tickets().iter().map(|ticket| ticket.effective_id).collect();
     assert_eq!(merged, [other, lowest, lowest, lowest]);
 
@@ -441,11 +483,7 @@ async fn verify_merges_all_doubles_into_the_lowest() {
     let client = client_for(&rt, &[]);
     let ours = client.create(&new_ticket("alert-1")).await.unwrap();
     rt.add(Some("alert-1"));
-    assert_eq!(
-        client.verify(ours, &key("alert-1")).await.as_ref().map(end).unwrap(),
-        kept(ours.0, false),
-        "ours is the lowest"
-    );
+    assert_eq!(verified(&client, ours, "alert-1").await.unwrap(), kept(ours.0, false), "ours is the lowest");
     assert_eq!(rt.unmerged().len(), 1);
 }
 
@@ -453,36 +491,8 @@ async fn verify_merges_all_doubles_into_the_lowest() {
 async fn find_merges_doubles_that_a_crash_left() {
     let rt = FakeRt::start();
     let ids = [(); 3].map(|()| rt.add(Some("alert-1")));
-    assert_eq!(client_for(&rt, &[]).find(&key("alert-1")).await.map(plain).unwrap(), Some(found(ids[0])));
+    assert_eq!(found_again(&client_for(&rt, &[]), "alert-1").await, TicketId(ids[0]));
     assert!(rt.tickets().iter().all(|ticket| ticket.effective_id == ids[0]));
-}
-
-#[tokio::test]
-async fn a_double_that_cannot_be_merged_is_named_and_the_lowest_kept() {
-    let rt = FakeRt::start();
-    let client = client_for(&rt, &[]);
-    let lowest = rt.add(Some("alert-1"));
-    rt.set_up(|set_up| set_up.modify_ticket = false);
-    let captured = Captured::start();
-    assert_eq!(make(&client, "alert-1").await.unwrap().ticket, TicketId(lowest));
-    let log = captured.text();
-    assert!(log.contains("ERROR") && log.contains("ticket 2 is a double of 1 and could not be merged"), "{log}");
-    assert!(log.contains("Permission Denied") && log.contains("ModifyTicket"), "{log}");
-    assert_eq!(rt.unmerged().len(), 2);
-}
-
-#[tokio::test]
-async fn a_merge_is_judged_by_what_came_of_it() {
-    for fault in [Fault::CutAfter, Fault::After(Answer::html(502, "Bad Gateway"))] {
-        let rt = FakeRt::start();
-        let client = client_for(&rt, &[]);
-        let lowest = rt.add(Some("alert-1"));
-        rt.play(Op::Update, fault);
-        let captured = Captured::start();
-        assert_eq!(make(&client, "alert-1").await.as_ref().map(end).unwrap(), kept(lowest, true));
-        assert_eq!(rt.unmerged().len(), 1);
-        assert!(!captured.text().contains("could not be merged"), "{}", captured.text());
-    }
 }
 
 #[tokio::test]
@@ -491,12 +501,24 @@ async fn a_double_that_somebody_merges_meanwhile_is_left_alone() {
     let client = client_for(&rt, &[]);
     let (lowest, double, analysts) = (rt.add(Some("alert-1")), rt.add(Some("alert-1")), rt.add(None));
     rt.play(Op::Read, Fault::FreezeBefore);
-    let finding = tokio::spawn(async move { client.find(&key("alert-1")).await.unwrap() });
+    let finding = tokio::spawn(async move { found_again(&client, "alert-1").await });
     eventually("a look before the merge", async || (rt.frozen() == 1).then_some(())).await;
     rt.edit(double, |ticket| ticket.effective_id = analysts);
     rt.thaw();
-    assert_eq!(finding.await.map(plain).unwrap(), Some(found(lowest)));
+    assert_eq!(finding.await.unwrap(), TicketId(lowest));
     assert_eq!(rt.count(Op::Update), 0, "it would merge the analyst's ticket");
+}
+
+#[tokio::test]
+async fn a_double_that_somebody_merges_between_the_look_and_the_merge_is_left_alone() {
+    let rt = FakeRt::start();
+    let client = client_for(&rt, &[]);
+    let (lowest, double, analysts) = (rt.add(Some("alert-1")), rt.add(Some("alert-1")), rt.add(None));
+    let read = client.read(TicketId(double)).await.unwrap();
+    rt.edit(double, |ticket| ticket.effective_id = analysts);
+    let error = client.merge(TicketId(double), TicketId(lowest), Some(&read)).await.unwrap_err();
+    assert!(error.to_string().contains("412"), "{error}");
+    assert_eq!(rt.tickets()[2].effective_id, analysts, "the analyst's ticket is not merged");
 }
 
 // --- sessions
@@ -507,7 +529,7 @@ async fn one_login_serves_any_number_of_requests() {
     let client = client_for(&rt, &[]);
     for number in 0..10 {
         let id = format!("alert-{number}");
-        assert_eq!(client.find(&key(&id)).await.unwrap(), None);
+        assert_eq!(find(&client, &id).await, None);
         make(&client, &id).await.unwrap();
         client.probe().await.unwrap();
     }
@@ -546,7 +568,7 @@ async fn an_old_session_is_logged_out_and_renewed() {
     let client = client_for(&rt, &[("RTIR_SESSION_MAX_AGE", "1ms")]);
     let start = Instant::now();
     while rt.count(Op::LogIn) < 4 {
-        client.find(&key("alert-1")).await.unwrap();
+        find(&client, "alert-1").await;
         assert!(start.elapsed() < DEADLINE, "the session is not renewed");
     }
     assert_eq!((rt.count(Op::LogOut), rt.sessions()), (3, 1));
@@ -573,7 +595,7 @@ async fn an_rt_that_forgets_every_session_is_not_asked_for_ever() {
     let rt = FakeRt::start();
     let client = client_for(&rt, &[]);
     rt.keep(Op::Find, Fault::Instead(recorded("dead-cookie")));
-    let error = client.find(&key("alert-1")).await.unwrap_err();
+    let error = client.search(&key("alert-1")).await.unwrap_err();
     assert_eq!(error.class(), Class::Sink);
     assert_eq!((rt.count(Op::Find), rt.count(Op::LogIn)), (2, 2));
 }
@@ -583,7 +605,7 @@ async fn a_wrong_password_is_told_from_all_else() {
     let rt = FakeRt::start();
     rt.change_password("another");
     let client = client_for(&rt, &[]);
-    let error = client.find(&key("alert-1")).await.unwrap_err();
+    let error = client.search(&key("alert-1")).await.unwrap_err();
     assert!(matches!(error, Error::Credentials(Operation::LogIn)), "{error:?}");
     assert_eq!(error.class(), Class::SetUp);
     assert_eq!(rt.ops(), [Op::LogIn, Op::Queues, Op::Queues], "a session is tried, then the password");
@@ -728,9 +750,9 @@ async fn a_403_of_a_firewall_is_no_missing_right_whatever_was_asked_for() {
     assert_eq!(client.probe().await.unwrap_err().diagnosis().trouble, Some(Trouble::ProxyOrFirewall));
     let second = rt.add(Some("alert-1"));
     rt.play(Op::Update, blocked());
-    let error = client.verify(TicketId(second), &key("alert-1")).await.unwrap_err();
+    let error = verified(&client, TicketId(second), "alert-1").await.unwrap_err();
     assert_eq!((error.class(), error.diagnosis().trouble), (Class::Sink, Some(Trouble::ProxyOrFirewall)));
-    assert_eq!(client.verify(TicketId(second), &key("alert-1")).await.as_ref().map(end).unwrap(), kept(1, true));
+    assert_eq!(verified(&client, TicketId(second), "alert-1").await.unwrap(), kept(1, true));
 }
 
 #[tokio::test]
@@ -748,7 +770,7 @@ async fn a_second_field_of_the_name_hides_no_key() {
     rt.set_up(|set_up| set_up.second_field = true);
     let client = client_for(&rt, &[]);
     make(&client, "alert-1").await.expect("the key stands in the other field");
-    assert_eq!(client.find(&key("alert-1")).await.map(plain).unwrap(), Some(found(1)));
+    assert_eq!(find(&client, "alert-1").await, Some(found(1)));
     assert_eq!(client.survey().await.unwrap().field_flaw, Some(Flaw::FieldTwice));
 }
 
@@ -779,11 +801,11 @@ async fn what_rt_stored_of_the_requestors_is_told_as_far_as_it_is_shown() {
     let client = client_for(&rt, &[]);
     let requestors = ["ada@water.example", "dropped@water.example"].map(|text| EmailAddress::parse(text).unwrap());
     let ticket = NewTicket { requestors: requestors.to_vec(), ..new_ticket("alert-1") };
-    let id = client.create(&ticket).await.unwrap();
-    let kept = client.verify(id, &ticket.key).await.unwrap();
-    assert_eq!(kept.requestors.as_deref(), Some(&["ada@water.example".to_owned()][..]));
+    client.create(&ticket).await.unwrap();
+    let requestors = async || client.search(&ticket.key).await.unwrap()[0].requestors.clone();
+    assert_eq!(requestors().await.as_deref(), Some(&["ada@water.example".to_owned()][..]));
     rt.set_up(|set_up| set_up.see_addresses = false);
-    assert_eq!(client.verify(id, &ticket.key).await.unwrap().requestors, None, "not shown is not missing");
+    assert_eq!(requestors().await, None, "not shown is not missing");
 }
 
 #[tokio::test]
@@ -893,7 +915,7 @@ async fn an_answer_of_a_mebibyte_is_read_and_a_larger_one_is_not() {
         let mut body = br#"{"items":[]}"#.to_vec();
         body.resize(bytes, b' ');
         rt.play(Op::Find, Fault::Instead(Answer { http_status: 200, headers: Vec::new(), body }));
-        let found = client.find(&key("alert-1")).await;
+        let found = client.search(&key("alert-1")).await;
         assert_eq!(found.is_ok(), fits, "{found:?}");
     }
     rt.play(Op::Create, Fault::Endless);
@@ -909,7 +931,7 @@ async fn every_request_ends_in_time() {
     for fault in [Fault::FreezeBefore, Fault::FreezeAfter, Fault::Drip] {
         rt.keep(Op::Find, fault.clone());
         rt.keep(Op::Create, fault);
-        let error = client.find(&key("alert-1")).await.unwrap_err();
+        let error = client.search(&key("alert-1")).await.unwrap_err();
         assert!(error.to_string().contains("no answer in time"), "{error}");
         assert_eq!(error.class(), Class::Sink);
         assert_eq!(client.create(&new_ticket("alert-1")).await.unwrap_err().class(), Class::Unknown);
@@ -958,7 +980,7 @@ async fn rt_may_say_how_long_it_wants_to_be_left_alone() {
     let client = client_for(&rt, &BY_TOKEN);
     let retry_after = async |text: &str| {
         rt.play(Op::Find, Fault::Instead(Answer::message(503, "busy").with_header("Retry-After", text)));
-        client.find(&key("alert-1")).await.unwrap_err().retry_after()
+        client.search(&key("alert-1")).await.unwrap_err().retry_after()
     };
     assert_eq!(retry_after("90").await, Some(Duration::from_secs(90)));
     assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT").await, Some(Duration::ZERO));
@@ -1045,10 +1067,10 @@ async fn no_status_of_a_find_is_the_alerts_fault() {
     let client = client_for(&rt, &BY_TOKEN);
     for http_status in 200..=599 {
         rt.keep(Op::Find, Fault::Instead(Answer::json(http_status, &json!({ "items": [] }))));
-        let found = client.find(&key("alert-1")).await;
+        let found = client.search(&key("alert-1")).await;
         rt.well();
         match found {
-            Ok(found) => assert_eq!((found, http_status), (None, 200)),
+            Ok(found) => assert_eq!((found, http_status), (Vec::new(), 200)),
             Err(error) => {
                 let expected = if http_status == 401 { Class::SetUp } else { Class::Sink };
                 assert_eq!(error.class(), expected, "{http_status}: {error:?}");
@@ -1109,7 +1131,7 @@ async fn an_answer_of_another_site_is_no_answer_of_rt() {
     ];
     for body in bodies {
         rt.play(Op::Find, Fault::Instead(Answer::html(200, body)));
-        let found = client.find(&key("alert-1")).await;
+        let found = client.search(&key("alert-1")).await;
         assert!(matches!(found, Err(Error::Answer { .. })), "{body}: {found:?}");
     }
     rt.play(Op::Rt, Fault::Instead(Answer::html(200, bodies[0])));

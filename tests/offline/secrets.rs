@@ -114,10 +114,12 @@ async fn every_step(client: &Client) -> Vec<String> {
     let errors = [
         client.log_in().await.err(),
         client.probe().await.err(),
-        client.find(&key).await.err(),
+        client.search(&key).await.err(),
         client.create(&ticket).await.err(),
-        client.verify(TicketId(1), &key).await.err(),
-        client.verify(TicketId(2), &key).await.err(),
+        client.prove(TicketId(1), &key).await.err(),
+        client.prove(TicketId(2), &key).await.err(),
+        client.read(TicketId(1)).await.err(),
+        client.merge(TicketId(3), TicketId(1), None).await.err(),
         client.mend(TicketId(1), &key).await.err(),
     ];
     client.log_out().await;

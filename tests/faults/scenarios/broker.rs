@@ -72,7 +72,9 @@ pub async fn frozen(form: Form) -> Row {
     let link = Link::to(&url).await;
     let rt = FakeRt::start();
     rt.takes(LATENCY);
-    let others = [("AMQP_URL", link.url(&url)), ("AMQP_HEARTBEAT", "1s".to_owned())];
+    // Few are held, so that some are left when the link is thawed.
+    let few = ("AMQP_PREFETCH", "4".to_owned());
+    let others = [("AMQP_URL", link.url(&url)), ("AMQP_HEARTBEAT", "1s".to_owned()), few];
     let mut stage = Stage::scripted(&url, "link-frozen", &rt, &as_refs(&others)).await;
     let relay = stage.relay().await;
     let heartbeats = Server::shared_rabbitmq().ctl(&["--silent", "list_connections", "timeout"]).await;

@@ -5,6 +5,7 @@ pub mod answers;
 pub mod broker;
 pub mod cluster;
 pub mod dead_letters;
+pub mod fairness;
 pub mod killed;
 pub mod restarts;
 pub mod rt;

@@ -121,8 +121,7 @@ pub fn rt_answer(bytes: &[u8]) {
     check_create(http_status, created.err());
     if let Some((hits, tickets)) = check(answer().hits(&key)) {
         assert!(http_status == 200 && is_object && hits.len() <= tickets);
-        assert!(hits.iter().all(|hit| hit.id.0 > 0 && hit.effective_id.0 > 0));
-        assert!(hits.iter().all(|hit| !hit.is_double() || (hit.shows_key && hit.id == hit.effective_id)));
+        assert!(hits.iter().all(|hit| hit.seen.id.0 > 0 && hit.seen.leads_to.0 > 0));
     }
     if let Some(ticket) = check(answer().ticket(TicketId(7))) {
         assert!(http_status == 200 && ticket.merged_into(TicketId(7)) != Some(TicketId(7)));
@@ -133,7 +132,8 @@ pub fn rt_answer(bytes: &[u8]) {
     for operation in [Operation::LogIn, Operation::Look] {
         assert!(check(answer().well(operation)).is_none() || http_status == 200);
     }
-    for error in [answer().no_merge(), answer().into_error(Operation::Read)] {
+    check(answer().merge_words());
+    for error in [answer().into_error(Operation::Merge), answer().into_error(Operation::Read)] {
         assert_ne!(check_error(&error), Class::Refused);
     }
 }

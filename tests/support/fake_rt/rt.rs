@@ -153,7 +153,7 @@ pub(super) fn work(rt: &mut Rt, op: Op, request: &Request) -> Answer {
         Op::Field => rt.field(),
         Op::Create => rt.create(&request.json()),
         Op::Read => rt.read(id),
-        Op::Update => rt.update(id, &request.json()),
+        Op::Update => rt.update(id, request.header("if-match"), &request.json()),
         Op::Find => rt.find(request),
         Op::LogIn | Op::LogOut | Op::Other => Answer::message(404, "Not Found"),
     }
@@ -347,7 +347,7 @@ impl Rt {
         let body = json!({ "id": ticket.id, "Subject": ticket.subject, "Status": status, "Type": "ticket",
             "Queue": link("queue", ticket.rt_queue), "EffectiveId": link("ticket", ticket.effective_id),
             "CustomFields": self.shown_fields(ticket) });
-        Answer::json(200, &body)
+        Answer::json(200, &body).with_header("ETag", &version(ticket))
     }
 
     fn shown_fields(&self, ticket: &Ticket) -> Vec<Value> {
@@ -364,12 +364,15 @@ impl Rt {
     }
 
     /// Says 200 whatever comes of it, and what in a text.
-    fn update(&mut self, id: &str, sent: &Value) -> Answer {
+    fn update(&mut self, id: &str, if_match: Option<&str>, sent: &Value) -> Answer {
         let Some(ticket) = self.ticket(id) else {
             return Answer::message(404, "Resource does not exist; use POST to create");
         };
         if !self.set_up.show_ticket {
             return Answer::message(403, "Forbidden");
+        }
+        if if_match.is_some_and(|wanted| wanted != version(ticket)) {
+            return Answer::message(412, "Precondition Failed");
         }
         let (id, rt_queue, old) = (ticket.id, ticket.rt_queue, ticket.key.clone());
         let said = if let Some(into) = sent["MergeInto"].as_u64() {
@@ -457,6 +460,12 @@ impl Rt {
         }
         item
     }
+}
+
+/// RT's is the number of the ticket's last transaction.
+fn version(ticket: &Ticket) -> String {
+    let Ticket { id, effective_id, key, deleted, .. } = ticket;
+    format!("\"{id}-{effective_id}-{}-{deleted}\"", key.as_deref().unwrap_or_default())
 }
 
 /// Whether RT takes an address as a Requestor. It drops others, and makes the ticket without a word.

@@ -1,0 +1,400 @@
+//! How an alert gets exactly one ticket: what RT is asked next, by what it was asked and what was heard.
+//!
+//! An *attempt* is find, create, verify; a retry repeats the whole attempt, never the create alone:
+//!
+//! 1. **Find.** Search by key. A hit is the ticket; nothing is created.
+//! 2. **Create.** A ticket id is the proof that RT made one, nothing else is.
+//! 3. **Verify.** Search again. The own ticket being found proves that its key is stored and that the relay may see it. What
+//!    another relay made of the same alert meanwhile is found, too.
+//!
+//! Whenever a search finds several unmerged tickets of the key, the lowest is kept and every other merged into it, after a
+//! look that it still is itself: RT leads whatever is done to a merged ticket to the one that it is merged into.
+//!
+//! Where RT may yet make a ticket that no answer told of (an answer was lost; or an earlier life of the relay, before a
+//! redelivery, may have asked for one), RT is given time, and looked at a second time before the alert is done.
+//!
+//! [`Protocol`] is a pure state machine: it does no I/O, knows no clock, counts nothing, and holds no error. Whether RT is
+//! well and whether an alert has failed often enough is told to it as a [`Verdict`]. `tests/model` explores this very code
+//! with replicas, crashes and lost answers, and shows for each step what happens without it.
+
+use std::collections::BTreeSet;
+
+use crate::outcome::{Done, Reason};
+use crate::ticket::TicketId;
+
+/// What RT is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Request {
+    /// All tickets of the key, merged ones included.
+    Search,
+    /// A new ticket.
+    Create,
+    /// The ticket that this one leads to: itself, or the one that it is merged into.
+    Read(TicketId),
+    /// That `double`, which was just read and led to itself, be merged, unless it has changed since.
+    Merge {
+        /// The ticket to merge.
+        double: TicketId,
+        /// The ticket to merge it into.
+        into: TicketId,
+    },
+    /// Why the search does not find this ticket, which RT made. The answer is a failure.
+    Explain(TicketId),
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Next {
+    /// Ask RT, and hear what it says.
+    Ask(Request),
+    /// Wait, then hear [`Heard::Waited`]. Nothing is under way at RT.
+    Wait(Wait),
+    /// The alert's fate is known.
+    End(End),
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Wait {
+    /// The next attempt, after one that failed.
+    Retry,
+    /// RT, which may be making a ticket that no answer told of: `RETRY_UNKNOWN_WAIT` from its first answer on.
+    Grace,
+}
+
+/// What was heard of the last thing that was to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// The tickets that a search found, lowest id first.
+    Hits(Vec<Hit>),
+    /// RT made this ticket.
+    Created(TicketId),
+    /// The ticket that was read leads to this one.
+    LeadsTo(TicketId),
+    /// The ticket that was asked for is deleted.
+    Gone(Verdict),
+    /// The ticket that was read may not be seen.
+    Hidden,
+    /// RT answered a merge. It answers alike whether it merged or would not.
+    Answered,
+    /// There is no answer that helps, and RT did nothing, or nothing that a search would not show.
+    Failed(Verdict),
+    /// The answer to a create is lost: RT may make the ticket, now or later. What that means is known by the next search.
+    Lost,
+    /// The wait is over.
+    Waited,
+    /// The relay wants its delivery back. Heard between requests, never while one is under way.
+    Released,
+}
+
+/// A ticket that a search found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hit {
+    /// The ticket.
+    pub id: TicketId,
+    /// The one that it is merged into, or itself.
+    pub leads_to: TicketId,
+    /// Whether it shows its key. One that shows no such field was moved to where there is none, and is never merged.
+    pub shows_key: bool,
+}
+
+/// What an attempt that failed means for the alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Another is made.
+    Again,
+    /// It is the alert that fails. Not heeded where there is a ticket of it that is only not proven, or not the only one yet.
+    GiveUp(Reason),
+}
+
+/// How the work on an alert ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum End {
+    /// It has its one ticket.
+    Done {
+        /// The ticket.
+        ticket: TicketId,
+        /// How it came to be there.
+        how: Done,
+    },
+    /// It never becomes one.
+    GivenUp(Reason),
+    /// Its delivery is given back. Whatever RT was asked to make is proven, or looked for by who gets it next.
+    Returned,
+}
+
+/// What those beside the protocol want to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A double was merged, and is found to be.
+    Merged {
+        /// The double.
+        double: TicketId,
+        /// The ticket that is kept.
+        into: TicketId,
+    },
+    /// RT answered, and did not merge: somebody has to, by hand.
+    Unmerged {
+        /// The double.
+        double: TicketId,
+        /// The ticket that is kept.
+        into: TicketId,
+    },
+    /// There is a ticket, and RT is looked at a second time before the alert is done.
+    SecondLook,
+}
+
+/// The work on one alert, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Protocol {
+    at: At,
+    /// The ticket that it made: only to be proven from then on.
+    made: Option<TicketId>,
+    /// RT may make, or have made, a ticket that no answer told of.
+    uncertain: bool,
+    /// RT was given time since the delivery.
+    waited: bool,
+    /// The last find found a ticket.
+    found: bool,
+    released: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum At {
+    Find,
+    Create,
+    Verify(TicketId),
+    /// The search does not find the own ticket: somebody may just have merged it.
+    Unfound(TicketId),
+    Unexplained(TicketId),
+    Merge(Merging),
+    Wait(Wait),
+    End(End),
+}
+
+/// Several tickets of the alert are becoming one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Merging {
+    double: TicketId,
+    /// What is to be merged after it, the lowest first.
+    others: BTreeSet<TicketId>,
+    into: TicketId,
+    step: Step,
+    /// What is done once they are merged.
+    ticket: TicketId,
+    how: Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Step {
+    /// Whether the double still is itself.
+    Look,
+    Merge,
+    /// What came of it.
+    Judge,
+    /// The same, where it failed: perhaps only because somebody else has merged it meanwhile.
+    Failed(Verdict),
+}
+
+impl Protocol {
+    /// The work on a delivery. `redelivered`: somebody had it before, and may have asked RT for its ticket.
+    pub fn new(redelivered: bool) -> Self {
+        Self { at: At::Find, made: None, uncertain: redelivered, waited: false, found: false, released: false }
+    }
+
+    /// What to do now.
+    pub fn next(&self) -> Next {
+        match &self.at {
+            At::Find | At::Verify(_) => Next::Ask(Request::Search),
+            At::Create => Next::Ask(Request::Create),
+            At::Unfound(ticket) => Next::Ask(Request::Read(*ticket)),
+            At::Unexplained(ticket) => Next::Ask(Request::Explain(*ticket)),
+            At::Merge(merging) => Next::Ask(merging.request()),
+            At::Wait(wait) => Next::Wait(*wait),
+            At::End(end) => Next::End(*end),
+        }
+    }
+
+    /// Whether it ends at once when it is released: all that RT was asked to make is proven, or nothing was asked.
+    pub fn ends_when_released(&self) -> bool {
+        match &self.at {
+            At::Find | At::Create | At::Wait(_) | At::End(_) => true,
+            At::Verify(_) | At::Unfound(_) | At::Unexplained(_) => false,
+            At::Merge(merging) => merging.how == Done::Found,
+        }
+    }
+
+    /// The ticket that it made.
+    pub fn made(&self) -> Option<TicketId> {
+        self.made
+    }
+
+    /// Goes on by what was heard, which has to answer what was asked.
+    pub fn hear(&mut self, heard: Heard) -> Vec<Event> {
+        match (&mut self.at, heard) {
+            (At::End(_), _) => {}
+            (_, Heard::Released) => {
+                self.released = true;
+                if self.ends_when_released() {
+                    self.at = At::End(End::Returned);
+                }
+            }
+            (At::Find, Heard::Hits(hits)) if hits.is_empty() => {
+                self.found = false;
+                self.at = At::Create;
+            }
+            (At::Find, Heard::Hits(hits)) => return self.found(&hits),
+            (At::Create, Heard::Created(ticket)) => {
+                self.made = Some(ticket);
+                self.at = At::Verify(ticket);
+            }
+            (At::Create, Heard::Lost) => {
+                self.uncertain = true;
+                self.wait(Wait::Grace);
+            }
+            (&mut At::Verify(made), Heard::Hits(hits)) => return self.verified(made, &hits),
+            (At::Unfound(ticket), Heard::LeadsTo(to)) if to == *ticket => self.at = At::Unexplained(to),
+            (At::Unfound(_), Heard::LeadsTo(to)) => return self.has(to, Done::Merged),
+            (At::Unfound(ticket), Heard::Hidden) => self.at = At::Unexplained(*ticket),
+            (At::Unfound(_) | At::Unexplained(_), Heard::Gone(verdict)) => {
+                self.made = None;
+                self.failed(verdict);
+            }
+            (At::Merge(merging), Heard::Answered) => merging.step = Step::Judge,
+            (At::Merge(merging), Heard::LeadsTo(to)) if to == merging.double && merging.step == Step::Look => {
+                merging.step = Step::Merge;
+            }
+            (At::Merge(merging), Heard::Failed(verdict)) if merging.step == Step::Merge => {
+                merging.step = Step::Failed(verdict);
+            }
+            (&mut At::Merge(Merging { double, step: Step::Failed(verdict), .. }), Heard::LeadsTo(to))
+                if to == double =>
+            {
+                self.failed(verdict);
+            }
+            (At::Merge(_), heard @ (Heard::LeadsTo(_) | Heard::Gone(_) | Heard::Hidden)) => {
+                return self.next_double(&heard);
+            }
+            (At::Wait(wait), Heard::Waited) => {
+                self.waited |= *wait == Wait::Grace;
+                self.begin();
+            }
+            (_, Heard::Failed(verdict)) => self.failed(verdict),
+            (at, heard) => debug_assert!(false, "{heard:?} answers nothing that is asked at {at:?}"),
+        }
+        Vec::new()
+    }
+
+    /// Another attempt. A ticket that is made is proven, not made again.
+    fn begin(&mut self) {
+        self.at = self.made.map_or(At::Find, At::Verify);
+    }
+
+    fn failed(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::GiveUp(reason) if self.made.is_none() && !self.found => self.at = At::End(End::GivenUp(reason)),
+            _ => self.wait(Wait::Retry),
+        }
+    }
+
+    fn wait(&mut self, wait: Wait) {
+        self.at = if self.released { At::End(End::Returned) } else { At::Wait(wait) };
+    }
+
+    /// The find found something.
+    fn found(&mut self, hits: &[Hit]) -> Vec<Event> {
+        self.found = true;
+        standing_for(hits).map(|hit| self.tidy(hits, hit.leads_to, Done::Found)).unwrap_or_default()
+    }
+
+    /// The verify found `hits`.
+    fn verified(&mut self, made: TicketId, hits: &[Hit]) -> Vec<Event> {
+        let Some(own) = hits.iter().find(|hit| hit.id == made) else {
+            self.at = At::Unfound(made);
+            return Vec::new();
+        };
+        let lowest = unmerged(hits).first().copied();
+        let ticket = if own.is_merged() { own.leads_to } else { lowest.unwrap_or(made) };
+        let how = if ticket == made { Done::Created } else { Done::Merged };
+        self.tidy(hits, ticket, how)
+    }
+
+    /// Merges what is double among `hits`, then has the ticket.
+    fn tidy(&mut self, hits: &[Hit], ticket: TicketId, how: Done) -> Vec<Event> {
+        let mut others = unmerged(hits);
+        match (others.pop_first(), others.pop_first()) {
+            (Some(into), Some(double)) => {
+                self.at = At::Merge(Merging { double, others, into, step: Step::Look, ticket, how });
+                Vec::new()
+            }
+            _ => self.has(ticket, how),
+        }
+    }
+
+    /// A double is done with, as `heard` of it; on to the next, or to the ticket.
+    fn next_double(&mut self, heard: &Heard) -> Vec<Event> {
+        let At::Merge(merging) = &mut self.at else { return Vec::new() };
+        let mut events: Vec<_> = merging.event(heard).into_iter().collect();
+        if let Some(next) = merging.others.pop_first() {
+            (merging.double, merging.step) = (next, Step::Look);
+        } else {
+            let (ticket, how) = (merging.ticket, merging.how);
+            events.extend(self.has(ticket, how));
+        }
+        events
+    }
+
+    /// The ticket is there: done, or looked at once more.
+    fn has(&mut self, ticket: TicketId, how: Done) -> Vec<Event> {
+        // What is found after RT had its time is all that there will be.
+        let is_certain = !self.uncertain || (how == Done::Found && self.waited);
+        if is_certain {
+            self.at = At::End(End::Done { ticket, how });
+            return Vec::new();
+        }
+        self.uncertain = false;
+        self.wait(Wait::Grace);
+        if self.released { Vec::new() } else { vec![Event::SecondLook] }
+    }
+}
+
+impl Merging {
+    fn request(&self) -> Request {
+        match self.step {
+            Step::Look | Step::Judge | Step::Failed(_) => Request::Read(self.double),
+            Step::Merge => Request::Merge { double: self.double, into: self.into },
+        }
+    }
+
+    /// What `heard` says of the double, after which it is done with.
+    fn event(&self, heard: &Heard) -> Option<Event> {
+        let (double, into) = (self.double, self.into);
+        match heard {
+            Heard::LeadsTo(to) if *to == double => Some(Event::Unmerged { double, into }),
+            Heard::Hidden => Some(Event::Unmerged { double, into }),
+            Heard::LeadsTo(_) if self.step == Step::Judge => Some(Event::Merged { double, into }),
+            // Its answer was lost.
+            Heard::LeadsTo(to) if matches!(self.step, Step::Failed(_)) && *to == into => {
+                Some(Event::Merged { double, into })
+            }
+            // Somebody has merged or deleted it since the search.
+            _ => None,
+        }
+    }
+}
+
+impl Hit {
+    fn is_merged(self) -> bool {
+        self.id != self.leads_to
+    }
+}
+
+/// The one among `hits` that stands for the alert: one that shows its key, where there is one.
+pub fn standing_for(hits: &[Hit]) -> Option<&Hit> {
+    hits.iter().find(|hit| hit.shows_key).or(hits.first())
+}
+
+/// The tickets among `hits` of which there has to be one only.
+fn unmerged(hits: &[Hit]) -> BTreeSet<TicketId> {
+    hits.iter().filter(|hit| hit.shows_key && !hit.is_merged()).map(|hit| hit.id).collect()
+}

@@ -1,5 +1,10 @@
 //! What is true at one moment: of the broker's messages, of the work in the replicas, of RT's tickets.
 
+use std::hash::{Hash, Hasher};
+
+use rtir_relay::protocol::{Hit, Protocol};
+use rtir_relay::ticket::TicketId;
+
 /// One of the alerts, by its key.
 pub type Key = u8;
 /// One of the relay's processes.
@@ -8,7 +13,7 @@ pub type Replica = u8;
 pub type Id = u8;
 
 /// Everything at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     pub messages: Vec<Message>,
     pub tasks: Vec<Task>,
@@ -17,6 +22,8 @@ pub struct State {
     pub left: Faults,
     /// A relay merged a ticket that is not of its alert.
     pub foreign_merged: bool,
+    /// How far it is to rest, as [`State::way_to_rest`] says.
+    pub way: u32,
 }
 
 /// A message at the broker.
@@ -28,7 +35,7 @@ pub struct Message {
     pub copied: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
     Unpublished,
     Queued { redelivered: bool },
@@ -37,37 +44,28 @@ pub enum Place {
 }
 
 /// A replica's work on one delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Task {
     pub replica: Replica,
     pub key: Key,
-    /// `None` once the connection it came over is lost: the work goes on, but cannot be acked.
+    /// `None` once the connection it came over is lost: it cannot be acked any more.
     pub message: Option<u8>,
     pub at: At,
-    /// RT may make, or have made, a ticket that no answer told of.
-    pub uncertain: bool,
-    /// RT was given time to finish such a ticket.
-    pub waited: bool,
-    /// The ticket that it made.
-    pub made: Option<Id>,
 }
 
 /// What a task does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum At {
-    Find,
-    Create,
-    /// RT has the request and has not answered.
-    Creating(Id),
-    Verify,
-    /// Merges `doubles`, as seen by the last search, into `kept`.
-    Merge {
-        doubles: Ids,
-        kept: Id,
-        found: bool,
+    /// Asks RT what the protocol wants to know.
+    Asks(Protocol),
+    /// RT was asked for a ticket, and has not answered.
+    Creating {
+        protocol: Protocol,
+        id: Id,
     },
     /// Gives RT time to finish what it has `begun`.
-    Wait {
+    Waits {
+        protocol: Protocol,
         begun: Ids,
     },
     StoreCopy,
@@ -92,34 +90,37 @@ pub enum Shape {
     MergedInto(Id),
 }
 
+impl Shape {
+    /// RT has it in work.
+    pub fn is_begun(self) -> bool {
+        matches!(self, Self::Begun | Self::Late)
+    }
+}
+
 /// A ticket of somebody else's, into which analysts merge. It is no alert's.
 pub const FOREIGN: Id = 0;
+
+/// The ticket as the protocol names it.
+pub fn ticket_id(id: Id) -> TicketId {
+    TicketId(id.into())
+}
+
+/// The ticket that the protocol names.
+pub fn id_of(ticket: TicketId) -> Id {
+    Id::try_from(ticket.0).expect("the model made it")
+}
 
 /// A set of tickets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ids(u32);
 
 impl Ids {
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    pub fn len(self) -> u32 {
-        self.0.count_ones()
-    }
-
     pub fn has(self, id: Id) -> bool {
         self.0 & (1 << id) != 0
     }
 
     pub fn iter(self) -> impl Iterator<Item = Id> {
         (0..32).filter(move |id| self.has(*id))
-    }
-
-    /// The lowest, and the others.
-    pub fn split_lowest(self) -> Option<(Id, Self)> {
-        let lowest = self.iter().next()?;
-        Some((lowest, Self(self.0 & !(1 << lowest))))
     }
 }
 
@@ -138,7 +139,7 @@ pub struct Faults {
     pub cuts: u8,
     /// The answer to a create is lost, or the request is, and the replica cannot tell which.
     pub lost: u8,
-    /// A merge fails: RT cannot be reached just then.
+    /// A merge fails: RT cannot be reached just then, or merges and its answer is lost.
     pub failed_merges: u8,
     /// An analyst merges a ticket into a foreign one.
     pub analyst: u8,
@@ -155,7 +156,32 @@ impl Faults {
     }
 }
 
+/// The checker takes states that have the same hash for one. So those do that differ only in which replica is which, or
+/// which message of an alert: what can come of them is the same.
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.work(|replica| replica).min(self.work(|replica| 1 - replica)).hash(hasher);
+        (&self.tickets, self.left, self.foreign_merged).hash(hasher);
+    }
+}
+
+/// A message with the work on it, or work whose message is lost.
+type Work<'a> = (Key, Option<(Place, bool)>, Option<(Replica, &'a At)>);
+
 impl State {
+    /// All messages and tasks, in an order that does not tell them apart.
+    fn work<'a>(&'a self, named: impl Fn(Replica) -> Replica) -> Vec<Work<'a>> {
+        let task = |task: &'a Task| (named(task.replica), &task.at);
+        let message = |(index, message): (usize, &Message)| {
+            let has_it = |task: &&Task| task.message.map(usize::from) == Some(index);
+            (message.key, Some((message.place, message.copied)), self.tasks.iter().find(has_it).map(task))
+        };
+        let lost = self.tasks.iter().filter(|task| task.message.is_none()).map(|it| (it.key, None, Some(task(it))));
+        let mut work: Vec<_> = self.messages.iter().enumerate().map(message).chain(lost).collect();
+        work.sort_unstable();
+        work
+    }
+
     /// RT begins a ticket, with the next id.
     pub fn begin(&mut self, key: Key) -> Id {
         let id = self.next_id(key);
@@ -176,16 +202,18 @@ impl State {
 
     /// Drops what no later step asks for.
     pub fn forget(&mut self) {
+        let tickets = &self.tickets;
         for task in &mut self.tasks {
-            let is_over = matches!(task.at, At::StoreCopy | At::Settle);
-            task.uncertain &= !is_over;
-            task.waited &= task.uncertain;
-            task.made = task.made.filter(|_| !is_over);
+            if let At::Waits { begun, .. } = &mut task.at {
+                let is_begun =
+                    |id: &Id| tickets.iter().any(|it| (it.key, it.id) == (task.key, *id) && it.shape.is_begun());
+                *begun = begun.iter().filter(is_begun).collect();
+            }
         }
         let settled: Vec<_> =
             self.messages.iter().map(|message| message.key).filter(|key| self.is_settled(*key)).collect();
         for key in settled {
-            if self.unmerged(key).len() == 1 {
+            if self.unmerged(key) == 1 {
                 self.tickets.retain(|ticket| ticket.key != key);
                 self.tickets.push(Ticket { key, id: 1, shape: Shape::Unmerged });
             }
@@ -195,10 +223,9 @@ impl State {
     /// Nothing more comes of this alert.
     fn is_settled(&self, key: Key) -> bool {
         let messages = self.messages.iter().filter(|message| message.key == key);
-        let pending = |ticket: &Ticket| matches!(ticket.shape, Shape::Begun | Shape::Late);
         messages.clone().all(|message| message.place == Place::Acked)
             && self.tasks.iter().all(|task| task.key != key)
-            && !self.tickets.iter().any(|ticket| ticket.key == key && pending(ticket))
+            && !self.tickets.iter().any(|ticket| ticket.key == key && ticket.shape.is_begun())
     }
 
     pub fn ticket(&mut self, key: Key, id: Id) -> &mut Ticket {
@@ -211,12 +238,15 @@ impl State {
     }
 
     /// What a search for `key` finds: what is committed, merged or not.
-    pub fn hits(&self, key: Key) -> Ids {
-        self.ids(key, |shape| matches!(shape, Shape::Unmerged | Shape::MergedInto(_)))
+    pub fn hits(&self, key: Key) -> Vec<Hit> {
+        let is_committed = |shape| matches!(shape, Shape::Unmerged | Shape::MergedInto(_));
+        let hit = |id| Hit { id: ticket_id(id), leads_to: ticket_id(self.effective(key, id)), shows_key: true };
+        self.ids(key, is_committed).iter().map(hit).collect()
     }
 
-    pub fn unmerged(&self, key: Key) -> Ids {
-        self.ids(key, |shape| shape == Shape::Unmerged)
+    /// How many tickets `key` has that are not merged.
+    pub fn unmerged(&self, key: Key) -> usize {
+        self.ids(key, |shape| shape == Shape::Unmerged).iter().count()
     }
 
     /// The ticket that `id` leads to. RT leads every request for a merged ticket there.
@@ -244,34 +274,8 @@ impl State {
     /// Nothing is queued or under way, neither here nor at RT.
     pub fn is_at_rest(&self) -> bool {
         let settled = |message: &Message| matches!(message.place, Place::Unpublished | Place::Acked);
-        let pending = |ticket: &Ticket| matches!(ticket.shape, Shape::Begun | Shape::Late);
-        self.tasks.is_empty() && self.messages.iter().all(settled) && !self.tickets.iter().any(pending)
-    }
-
-    /// How far it is to rest, at most. Every step makes it less, so every run comes to rest.
-    pub fn way_to_rest(&self) -> u32 {
-        let message = |message: &Message| match message.place {
-            Place::Unpublished => 61,
-            Place::Queued { .. } => 60,
-            Place::Delivered | Place::Acked => 0,
-        };
-        let task = |task: &Task| {
-            let at = match task.at {
-                At::Wait { .. } => 20,
-                At::Find => 18,
-                At::Create => 17,
-                At::Creating(_) => 15,
-                At::Verify => 14,
-                At::Merge { doubles, .. } => 3 + doubles.len(),
-                At::StoreCopy => 2,
-                At::Settle => 1,
-            };
-            at + if task.uncertain { 25 } else { 0 }
-        };
-        let ticket = |ticket: &Ticket| u32::from(matches!(ticket.shape, Shape::Begun | Shape::Late));
-        self.messages.iter().map(message).sum::<u32>()
-            + self.tasks.iter().map(task).sum::<u32>()
-            + self.tickets.iter().map(ticket).sum::<u32>()
-            + 1000 * self.left.count()
+        self.tasks.is_empty()
+            && self.messages.iter().all(settled)
+            && !self.tickets.iter().any(|ticket| ticket.shape.is_begun())
     }
 }

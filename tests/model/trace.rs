@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::protocol::{Action, World};
-use crate::state::{At, FOREIGN, Id, Ids, Key, Place, Replica, Shape, State, Task};
+use rtir_relay::protocol::{Next, Protocol, Request, Wait};
+use rtir_relay::ticket::TicketId;
+
+use crate::state::{At, FOREIGN, Id, Key, Place, Replica, Shape, State, Task, id_of};
+use crate::world::{Act, Action, request};
 
 /// `run` as one line for each step, and what RT has at the end.
 pub fn in_words(run: &[(State, Option<Action>)]) -> String {
@@ -20,48 +23,61 @@ pub fn in_words(run: &[(State, Option<Action>)]) -> String {
 }
 
 fn words(before: &State, action: Action, after: &State) -> String {
-    match World::task_of(action) {
-        Some(index) => {
-            let task = before.tasks[index];
-            format!(
-                "{} on {}: {}",
-                replica(task.replica),
-                alert(task.key),
-                words_of_a_task(before, &task, action, after)
-            )
+    let Action::Task(index, act) = action else { return words_of_the_world(before, action) };
+    let task = &before.tasks[usize::from(index)];
+    format!("{} on {}: {}", replica(task.replica), alert(task.key), words_of_a_task(before, task, act, after))
+}
+
+fn words_of_a_task(before: &State, task: &Task, act: Act, after: &State) -> String {
+    match (act, &task.at) {
+        (Act::Ask, At::Asks(protocol)) => {
+            let asked = asks(before, task.key, protocol);
+            match request(protocol) {
+                Request::Create if before.tickets == after.tickets => format!("{asked}; RT refuses"),
+                Request::Merge { .. } if after.foreign_merged && !before.foreign_merged => {
+                    format!("{asked}; RT merges the ticket that it leads to, the analyst's")
+                }
+                Request::Merge { .. } if before.tickets == after.tickets => format!("{asked}; RT says it has changed"),
+                _ => asked,
+            }
         }
-        None => words_of_the_world(before, action),
+        (Act::Commit, At::Creating { id, .. }) => format!("RT commits {} and says so", ticket(task.key, *id)),
+        (Act::EndWait, At::Waits { protocol, .. }) if protocol.next() == Next::Wait(Wait::Retry) => {
+            "makes another attempt".to_owned()
+        }
+        (Act::EndWait, _) => "has waited".to_owned(),
+        (Act::StoreCopy, _) => "stores the copy in the dead-letter queue".to_owned(),
+        (Act::Ack, _) => "acks".to_owned(),
+        (Act::LoseRequest, At::Asks(protocol)) => {
+            format!("{}; no answer, and RT never got it", asks(before, task.key, protocol))
+        }
+        (Act::LoseAnswer, _) => "gets no answer, while RT goes on".to_owned(),
+        (Act::FailMerge { merges }, At::Asks(protocol)) => {
+            let why = if merges { "the answer is lost" } else { "RT cannot be reached" };
+            format!("{}; {why}", asks(before, task.key, protocol))
+        }
+        (Act::LoseConfirm, _) => "stores the copy in the dead-letter queue, and is not told so".to_owned(),
+        (act, at) => unreachable!("{act:?} at {at:?}"),
     }
 }
 
-fn words_of_a_task(before: &State, task: &Task, action: Action, after: &State) -> String {
-    let key = task.key;
-    match (action, task.at) {
-        (Action::Find(_), _) => format!("looks for a ticket, finds {}", tickets_of(key, before.hits(key))),
-        (Action::Create(_), _) => "asks RT to create one".to_owned(),
-        (Action::Refuse(_), _) => "asks RT to create one; RT refuses".to_owned(),
-        (Action::Commit(_), At::Creating(id)) => format!("RT commits {} and says so", ticket(key, id)),
-        (Action::Verify(_), _) => format!("verifies, finds {}", tickets_of(key, before.hits(key))),
-        (Action::Merge(_), At::Merge { doubles, kept, .. }) => {
-            let asked = merge(key, doubles, kept);
-            if after.foreign_merged && !before.foreign_merged {
-                format!("{asked}; RT merges the ticket that it leads to, the analyst's")
-            } else if before.tickets == after.tickets {
-                format!("{asked}; there is nothing left to do")
-            } else {
-                asked
-            }
+/// What RT is asked, and what a search or a read shows.
+fn asks(state: &State, key: Key, protocol: &Protocol) -> String {
+    let name = |id: TicketId| ticket(key, id_of(id));
+    match request(protocol) {
+        Request::Search => {
+            let found: Vec<_> = state.hits(key).iter().map(|hit| name(hit.id)).collect();
+            let does = if protocol.made().is_none() { "looks for a ticket" } else { "verifies" };
+            format!("{does}, finds {}", listed(&found, " and "))
         }
-        (Action::FailMerge(_), At::Merge { doubles, kept, .. }) => {
-            format!("{}; RT cannot be reached", merge(key, doubles, kept))
-        }
-        (Action::EndWait(_), _) => "has waited".to_owned(),
-        (Action::StoreCopy(_), _) => "stores the copy in the dead-letter queue".to_owned(),
-        (Action::Ack(_), _) => "acks".to_owned(),
-        (Action::LoseRequest(_), _) => "asks RT to create one; no answer, and RT never got it".to_owned(),
-        (Action::LoseAnswer(_), _) => "gets no answer, while RT goes on".to_owned(),
-        (Action::LoseConfirm(_), _) => "stores the copy in the dead-letter queue, and is not told so".to_owned(),
-        (action, at) => unreachable!("{action:?} at {at:?}"),
+        Request::Create => "asks RT to create one".to_owned(),
+        Request::Read(read) => match state.effective(key, id_of(read)) {
+            id if id == id_of(read) => format!("looks at {}, which is still itself", name(read)),
+            FOREIGN => format!("looks at {}, which is merged into the analyst's", name(read)),
+            into => format!("looks at {}, which is merged into {}", name(read), ticket(key, into)),
+        },
+        Request::Merge { double, into } => format!("merges {} into {}", name(double), name(into)),
+        Request::Explain(unfound) => format!("asks why {} is not found", name(unfound)),
     }
 }
 
@@ -80,13 +96,8 @@ fn words_of_the_world(before: &State, action: Action) -> String {
         Action::Crash(it) => format!("{} crashes", replica(it)),
         Action::Cut(it) => format!("{} loses its connection to the broker", replica(it)),
         Action::AnalystMerges { key, id } => format!("an analyst merges {} into a ticket of theirs", ticket(key, id)),
-        action => unreachable!("{action:?} is a task's"),
+        Action::Task(..) => unreachable!("{action:?} is a task's"),
     }
-}
-
-fn merge(key: Key, doubles: Ids, kept: Id) -> String {
-    let double = doubles.iter().next().unwrap_or_default();
-    format!("merges {} into {}", ticket(key, double), ticket(key, kept))
 }
 
 fn tickets(state: &State) -> String {
@@ -97,10 +108,6 @@ fn tickets(state: &State) -> String {
         Shape::MergedInto(into) => format!("{} merged into {}", ticket(it.key, it.id), ticket(it.key, into)),
     });
     listed(&shown.collect::<Vec<_>>(), ", ")
-}
-
-fn tickets_of(key: Key, ids: Ids) -> String {
-    listed(&ids.iter().map(|id| ticket(key, id)).collect::<Vec<_>>(), " and ")
 }
 
 fn listed(items: &[String], between: &str) -> String {

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 
 use crate::config::{Amqp, Config, Rtir, Trax};
+use crate::diagnosis::Diagnosis;
 use crate::mapping::Rules;
 use crate::metrics::Metrics;
-use crate::outcome::Diagnosis;
 use crate::rtir::Client;
 use crate::trax::HandOver;
 use test_ticket::TestTicket;

@@ -82,6 +82,9 @@ section! { LogVars "" { log, log_format } }
 const OURS: [(&str, &[&str]); 5] =
     [amqp::AmqpVars::KNOWN, rtir::RtirVars::KNOWN, RetryVars::KNOWN, AlertVars::KNOWN, trax::TraxVars::KNOWN];
 
+/// How many alerts are held by default, at least.
+const PREFETCH: u16 = 64;
+
 impl Config {
     /// Everything that `run` needs.
     ///
@@ -98,6 +101,13 @@ impl Config {
         let config =
             || Some(Self { amqp: amqp?, rtir: rtir?, rules: rules?, retry: retry?, trax: trax?, process: process? });
         faults.or(config())
+    }
+
+    /// How many alerts are held at once: `AMQP_PREFETCH`, else enough to keep twice as many ready as there may be requests to
+    /// RT.
+    pub fn prefetch(&self) -> u16 {
+        let enough = u16::try_from(self.rtir.concurrency * 2).unwrap_or(u16::MAX).max(PREFETCH);
+        self.amqp.prefetch.unwrap_or(enough)
     }
 
     /// What `render` needs: what decides a ticket, and no server.

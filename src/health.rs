@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use crate::metrics::{self, Now};
+use crate::metrics::{self, Metrics, Now};
 use crate::relay::{Outage, Service, State};
 use crate::trax;
 
@@ -37,6 +37,8 @@ pub struct Health {
     pub relay: Arc<Service>,
     /// The hand-over, if there is one.
     pub trax: Option<Arc<trax::Service>>,
+    /// What both count.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The body of `/readyz`.
@@ -175,7 +177,7 @@ async fn exposition(extract::State(health): extract::State<Arc<Health>>) -> Resp
         trax_pending: trax.map_or(0, |trax| trax.pending()),
         trax_down: trax.is_some_and(|trax| trax.outage().is_some()),
     };
-    match service.metrics().encode(now) {
+    match health.metrics.encode(now) {
         Ok(text) => ([(CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`alert`] | the alert as publishers send it, read strictly where it decides and tolerantly elsewhere. Pure |
 //! | [`ticket`] | the ticket in RT's own words. Pure |
+//! | [`diagnosis`] | what went wrong, why, and the fix, for people. Pure |
 //! | [`outcome`] | what becomes of a delivery, and what an error means for it, as types. Pure |
 //! | [`mapping`] | from an alert to a ticket. Pure |
 //! | [`protocol`] | how an alert gets exactly one ticket: what RT is asked next, by what was heard. Pure |
@@ -33,6 +34,7 @@ pub mod amqp;
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod diagnosis;
 pub mod health;
 pub mod mapping;
 pub mod metrics;

@@ -6,6 +6,8 @@ mod requestors;
 pub(crate) use content::misleads;
 pub use requestors::{LeftOut, Notified, Person, missing_requestors};
 
+use bytes::Bytes;
+
 use crate::alert::{Alert, AlertType, Category, Severity};
 use crate::ticket::{AlertKey, EmailAddress, NewTicket, RtAddresses, RtQueueName, Subject};
 
@@ -69,7 +71,7 @@ impl Rules {
     ///
     /// # Errors
     /// There is nobody to notify.
-    pub fn ticket(&self, alert: &Alert, body: &[u8]) -> Result<NewTicket, Unmappable> {
+    pub fn ticket(&self, alert: &Alert, body: &Bytes) -> Result<NewTicket, Unmappable> {
         let Decisions { category: (category, _), priority: (priority, _), key: (key, _), notified, .. } =
             self.decide(alert);
         if notified.requestors.is_empty() {
@@ -83,7 +85,7 @@ impl Rules {
             requestors: notified.requestors,
             priority,
             key,
-            attachment: content.cut.then(|| body.to_vec()),
+            attachment: content.cut.then(|| body.clone()),
         })
     }
 }

@@ -44,6 +44,7 @@ pub struct Metrics {
     doubles_unmerged: Counter,
     ids_reused: Counter,
     second_looks: Counter,
+    late_duplicates: Counter,
     requestors_missing: Counter,
     trax_records: Family<Labels<1>, Counter>,
     gauges: Gauges,
@@ -128,6 +129,11 @@ impl Default for Metrics {
             second_looks: names.add(
                 "second_looks",
                 "Tickets looked at again because an earlier one may have appeared late",
+                Counter::default(),
+            ),
+            late_duplicates: names.add(
+                "late_duplicates",
+                "Tickets that appeared long after their alert was done, and were merged",
                 Counter::default(),
             ),
             requestors_missing: names.add(
@@ -216,6 +222,11 @@ impl Metrics {
     /// A double was merged into the ticket that stays.
     pub fn double_merged(&self) {
         self.doubles_merged.inc();
+    }
+
+    /// A ticket that appeared long after its alert was done was merged.
+    pub fn late_duplicate(&self) {
+        self.late_duplicates.inc();
     }
 
     /// A double could not be merged.

@@ -11,7 +11,9 @@
 //! look that it still is itself: RT leads whatever is done to a merged ticket to the one that it is merged into.
 //!
 //! Where RT may yet make a ticket that no answer told of (an answer was lost; or an earlier life of the relay, before a
-//! redelivery, may have asked for one), RT is given time, and looked at a second time before the alert is done.
+//! redelivery, may have asked for one), RT is given time, and looked at a second time before the alert is done. RT may take
+//! longer still: such an alert is looked for again when it is long done, and what appeared late is merged
+//! ([`Protocol::of_late_duplicates`]).
 //!
 //! [`Protocol`] is a pure state machine: it does no I/O, knows no clock, counts nothing, and holds no error. Whether RT is
 //! well and whether an alert has failed often enough is told to it as a [`Verdict`]. `tests/model` explores this very code
@@ -150,13 +152,22 @@ pub struct Protocol {
     at: At,
     /// The ticket that it made: only to be proven from then on.
     made: Option<TicketId>,
-    /// RT may make, or have made, a ticket that no answer told of.
-    uncertain: bool,
+    doubt: Doubt,
     /// RT was given time since the delivery.
     waited: bool,
     /// The last find found a ticket.
     found: bool,
     released: bool,
+}
+
+/// Whether RT may make, or have made, a ticket that no answer told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Doubt {
+    None,
+    /// It may.
+    Open,
+    /// It was given time, and may take even longer.
+    Waited,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -199,7 +210,21 @@ enum Step {
 impl Protocol {
     /// The work on a delivery. `redelivered`: somebody had it before, and may have asked RT for its ticket.
     pub fn new(redelivered: bool) -> Self {
-        Self { at: At::Find, made: None, uncertain: redelivered, waited: false, found: false, released: false }
+        Self {
+            at: At::Find,
+            made: None,
+            doubt: if redelivered { Doubt::Open } else { Doubt::None },
+            waited: false,
+            found: false,
+            released: false,
+        }
+    }
+
+    /// What is left to do where a later look finds `hits` of an alert that is done; `None` where they are one ticket.
+    pub fn of_late_duplicates(hits: &[Hit]) -> Option<Self> {
+        let mut protocol = Self::new(false);
+        protocol.found(hits);
+        matches!(protocol.at, At::Merge(_)).then_some(protocol)
     }
 
     /// What to do now.
@@ -229,6 +254,11 @@ impl Protocol {
         self.made
     }
 
+    /// Whether RT may yet make a ticket of the alert, which is done: then it is looked at again, much later.
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubt != Doubt::None
+    }
+
     /// Goes on by what was heard, which has to answer what was asked.
     pub fn hear(&mut self, heard: Heard) -> Vec<Event> {
         match (&mut self.at, heard) {
@@ -249,7 +279,7 @@ impl Protocol {
                 self.at = At::Verify(ticket);
             }
             (At::Create, Heard::Lost) => {
-                self.uncertain = true;
+                self.doubt = Doubt::Open;
                 self.wait(Wait::Grace);
             }
             (&mut At::Verify(made), Heard::Hits(hits)) => return self.verified(made, &hits),
@@ -347,12 +377,12 @@ impl Protocol {
     /// The ticket is there: done, or looked at once more.
     fn has(&mut self, ticket: TicketId, how: Done) -> Vec<Event> {
         // What is found after RT had its time is all that there will be.
-        let is_certain = !self.uncertain || (how == Done::Found && self.waited);
+        let is_certain = self.doubt != Doubt::Open || (how == Done::Found && self.waited);
         if is_certain {
             self.at = At::End(End::Done { ticket, how });
             return Vec::new();
         }
-        self.uncertain = false;
+        self.doubt = Doubt::Waited;
         self.wait(Wait::Grace);
         if self.released { Vec::new() } else { vec![Event::SecondLook] }
     }

@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::net::{TcpStream, lookup_host};
 use url::{Url, form_urlencoded};
 
-use crate::outcome::{Diagnosis, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
 
 /// How long a name may take to resolve, a connection to be made, a handshake to end.
 const TIMEOUT: Duration = Duration::from_secs(10);

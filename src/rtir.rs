@@ -18,6 +18,7 @@ mod select;
 mod session;
 mod site;
 mod survey;
+mod way;
 mod wire;
 
 pub use answer::{Answer, Hit};
@@ -26,8 +27,8 @@ pub use diagnosis::REACH;
 pub use error::{Error, Flaw, Obstacle, Operation, QueueFlaw};
 pub use history::{FirstMessage, Transaction};
 pub use http::BuildError;
-pub use pass::{NoSession, Way};
 pub use select::{Listed, Marked, Shown, page_of};
 pub use site::Site;
 pub use survey::{Lifecycle, Reached, Surveyed};
+pub use way::{NoSession, Way};
 pub use wire::{RtQueue, Ticket, create_ticket, query_of_queue};

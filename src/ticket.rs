@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 /// The custom field that carries the alert key on every ticket.
@@ -26,7 +27,7 @@ pub struct NewTicket {
     /// Value of the custom field [`ALERT_ID_FIELD`].
     pub key: AlertKey,
     /// The alert as it came, where the content had to be cut.
-    pub attachment: Option<Vec<u8>>,
+    pub attachment: Option<Bytes>,
 }
 
 impl NewTicket {

@@ -5,8 +5,8 @@
 use std::str::FromStr;
 
 use super::Number;
-use super::json::{Value, join};
-use super::parse::Malformed;
+use super::json::Value;
+use super::malformed::{Malformed, join};
 
 /// The fields of one object that nobody took yet.
 pub(super) struct Fields {

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::parse::Malformed;
+use super::malformed::{Malformed, join};
 
 /// How deep objects and arrays may nest.
 const MAX_DEPTH: usize = 64;
@@ -130,11 +130,6 @@ fn read(raw: &RawValue, path: &str, depth: usize) -> Result<Value, Malformed> {
         }
         _ => Ok(Value::Number(text.to_owned())),
     }
-}
-
-/// `path.name`, or `name` at the top.
-pub(super) fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// The fields of one object in order, equal keys included.

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::fields::Fields;
-use super::json::{Value, join};
+use super::json::Value;
+use super::malformed::Malformed;
 use super::{
     Alert, AlertType, Availability, Defacement, Details, Domain, Entity, FocalPoint, MisshapenFocalPoint, Severity,
     Ssl, Status, VirusTotal,
@@ -16,32 +17,6 @@ const CLOUD_EVENT: &str = "application/cloudevents+json";
 
 /// How many characters an id has at most.
 pub(super) const MAX_ID_CHARS: usize = 200;
-
-/// Why a body is not an alert. Displays as `entity.name: expected a string, got a number`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}{}{cause}", path, if path.is_empty() { "" } else { ": " })]
-pub struct Malformed {
-    /// Where: `entity.focal_points[2].email`; empty for the body as a whole.
-    pub path: String,
-    /// What is wrong there. Holds no value of the alert.
-    pub cause: String,
-}
-
-impl Malformed {
-    pub(super) fn new(path: &str, cause: impl Into<String>) -> Self {
-        // A hostile key may be as long as the body and hold line breaks; a path is to be read by a person.
-        let path = path.escape_debug().to_string();
-        let cut = path.floor_char_boundary(200);
-        let path = if cut < path.len() { format!("{}...", &path[..cut]) } else { path };
-        Self { path, cause: cause.into() }
-    }
-
-    /// The same fault, seen from the object whose field `name` was read.
-    fn within(self, name: &str) -> Self {
-        let path = if self.path.is_empty() { name.to_owned() } else { join(name, &self.path) };
-        Self { path, ..self }
-    }
-}
 
 impl Alert {
     /// Reads the body of a message. With the content type of a CloudEvents envelope, the alert is its `data`.

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
@@ -54,7 +55,11 @@ pub enum Care {
 
 /// One delivery, to be settled exactly once.
 #[derive(Debug)]
-pub struct Delivery(pub(super) lapin::message::Delivery);
+pub struct Delivery {
+    /// As it came, but for the body.
+    pub(super) message: lapin::message::Delivery,
+    body: Bytes,
+}
 
 /// A connection to where there is all that is to be consumed. Nothing is taken yet.
 pub struct Opened(Connection);
@@ -102,12 +107,14 @@ impl Consumer {
         Opened::connect(broker).await?.consume(broker, prefetch, care).await
     }
 
-    /// Takes more than one delivery at a time, once there is no reason not to.
+    /// Takes more than one delivery at a time, once there is no reason not to. `only_wait`: what is held was worked on, and
+    /// did not end the relay.
     ///
     /// # Errors
     /// As for [`Consumer::next`].
-    pub async fn widen_when_proven(&mut self) -> Result<(), Error> {
-        let proven = |(held_since, suspect): (Instant, bool)| !suspect || held_since.elapsed() > PROVEN_AFTER;
+    pub async fn widen_when_proven(&mut self, only_wait: bool) -> Result<(), Error> {
+        let proven =
+            |(held_since, suspect): (Instant, bool)| !suspect || only_wait || held_since.elapsed() > PROVEN_AFTER;
         if self.is_narrow && self.newest.is_some_and(proven) {
             // Large, and rarely needed.
             Box::pin(self.take_more()).await?;
@@ -160,7 +167,9 @@ impl Consumer {
                     warn!(amqp.delivery_tag = delivery.delivery_tag, "a message could not be read as it is: {altered}");
                     headers::say_altered(&mut delivery.properties, &altered);
                 }
-                Ok(Delivery(delivery))
+                let mut message = delivery;
+                let body = std::mem::take(&mut message.data).into();
+                Ok(Delivery { message, body })
             }
             Err(source) => Err(Error::Call { doing: "consuming".to_owned(), source }),
         }
@@ -213,38 +222,38 @@ fn is_suspect(delivery: &lapin::message::Delivery, care: Care) -> bool {
 
 impl Delivery {
     /// The body as it came.
-    pub fn body(&self) -> &[u8] {
-        &self.0.data
+    pub fn body(&self) -> &Bytes {
+        &self.body
     }
 
     /// The property `content_type`.
     pub fn content_type(&self) -> Option<&str> {
-        self.0.properties.content_type().as_ref().map(lapin::types::ShortString::as_str)
+        self.message.properties.content_type().as_ref().map(lapin::types::ShortString::as_str)
     }
 
     /// The same for each delivery of the same message, as far as can be told.
     pub fn identity(&self) -> u64 {
         let mut hash = DefaultHasher::new();
-        let message_id = self.0.properties.message_id().as_ref().map(lapin::types::ShortString::as_str);
-        (message_id, self.0.routing_key.as_str(), &self.0.data).hash(&mut hash);
+        let message_id = self.message.properties.message_id().as_ref().map(lapin::types::ShortString::as_str);
+        (message_id, self.message.routing_key.as_str(), &self.body).hash(&mut hash);
         hash.finish()
     }
 
     /// The number of the delivery on its channel.
     pub fn tag(&self) -> u64 {
-        self.0.delivery_tag
+        self.message.delivery_tag
     }
 
     /// Whether the broker has given it to somebody before.
     pub fn was_delivered_before(&self) -> bool {
-        let headers = self.0.properties.headers().as_ref();
-        self.0.redelivered || headers.is_some_and(|headers| headers.contains_key(super::headers::DELIVERY_COUNT))
+        let headers = self.message.properties.headers().as_ref();
+        self.message.redelivered || headers.is_some_and(|headers| headers.contains_key(super::headers::DELIVERY_COUNT))
     }
 
     /// Whether it can still be settled. After the loss of a connection lapin hands out what it had buffered; that is
     /// delivered again and must not be worked on.
     pub fn is_live(&self) -> bool {
-        self.0.acker.usable()
+        self.message.acker.usable()
     }
 
     /// The alert is settled.
@@ -252,7 +261,7 @@ impl Delivery {
     /// # Errors
     /// The acknowledgement was not sent; `Ok(false)`: its channel is gone. Either way the broker delivers again.
     pub async fn ack(&self) -> Result<bool, Error> {
-        call("acknowledging", self.0.acker.ack(BasicAckOptions::default())).await
+        call("acknowledging", self.message.acker.ack(BasicAckOptions::default())).await
     }
 
     /// Back into its queue.
@@ -261,6 +270,6 @@ impl Delivery {
     /// As for [`Delivery::ack`].
     pub async fn give_back(&self) -> Result<bool, Error> {
         let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-        call("giving back", self.0.acker.nack(options)).await
+        call("giving back", self.message.acker.nack(options)).await
     }
 }

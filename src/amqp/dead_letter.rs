@@ -14,7 +14,8 @@ use super::error::Error;
 use super::headers::{self, Headers};
 use super::publish::{PublishError, Publisher};
 use super::{topology, trim};
-use crate::outcome::{Attempt, DeadLetter, Diagnosis, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
+use crate::outcome::{Attempt, DeadLetter};
 
 /// The longest message or answer in a header, in bytes.
 const MAX_TEXT_BYTES: usize = 2 * 1024;
@@ -128,7 +129,7 @@ impl<'a> LetterCopy<'a> {
     /// A copy of `delivery`, which is not touched, with the reason. Its routing key is that of the first time, where the
     /// alert was replayed. However often it is stored, it is one letter: the time of its failure is that of now.
     pub fn of(delivery: &'a Delivery, letter: &DeadLetter) -> Self {
-        let lapin::message::Delivery { exchange, routing_key, properties, .. } = &delivery.0;
+        let lapin::message::Delivery { exchange, routing_key, properties, .. } = &delivery.message;
         let mut headers = Headers::of(properties);
         // A replay has no such header any more.
         let came_back = headers.has(headers::REASON);

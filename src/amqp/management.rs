@@ -13,7 +13,7 @@ use url::Url;
 
 use super::error::CALL_TIMEOUT;
 use crate::config::{Secret, parse_management_url};
-use crate::outcome::{Diagnosis, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
 use crate::reach::{self, tls};
 
 /// The settings that lead to the management API.

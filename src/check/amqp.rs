@@ -6,7 +6,7 @@ use super::certificate::judge_handshake;
 use super::{Findings, Step, Verdict, queues, reached};
 use crate::amqp::{Address, BasicProperties, Broker, Error, NotStored, Probe, Publisher, REACH};
 use crate::config::{Amqp, Topology};
-use crate::outcome::{Diagnosis, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
 use crate::reach::{self, tls};
 
 /// What needs a connection.

@@ -1,7 +1,7 @@
 //! What a certificate shows.
 
 use super::Verdict;
-use crate::outcome::{Diagnosis, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
 use crate::reach::Settings;
 use crate::reach::tls::{Certificate, Seen};
 

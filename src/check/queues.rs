@@ -3,7 +3,7 @@
 use super::{Findings, Step, Verdict};
 use crate::amqp::{Management, ManagementError, QueueFacts};
 use crate::config::Amqp;
-use crate::outcome::{Diagnosis, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
 
 /// With fewer deliveries, a few crashes or outages of the relay dead-letter alerts that nothing is wrong with.
 const MIN_DELIVERY_LIMIT: i64 = 20;

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::certificate::judge_handshake;
 use super::{Findings, STEP_BEFORE_FAILED, Step, Verdict, reached};
-use crate::outcome::{Diagnosis, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
 use crate::reach::{self, tls};
 
 /// Such a server.

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{Findings, Step, trax};
+use crate::diagnosis::Diagnosis;
 use crate::mapping::Rules;
-use crate::outcome::Diagnosis;
 use crate::rtir::{Client, Error};
 use crate::ticket::{AlertKey, NewTicket, Subject, TicketId};
 use crate::trax::HandOver;

@@ -8,7 +8,7 @@ use super::server::Server;
 use super::{Findings, Step, Verdict};
 use crate::amqp::{Broker, Error, Lease, may_ask};
 use crate::config::{Amqp, Trax};
-use crate::outcome::{Diagnosis, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
 use crate::reach;
 use crate::rtir::Marked;
 use crate::ticket::{REPORTED_FIELD, TicketId};

@@ -9,7 +9,7 @@ use super::terminal::{self, Colour, colours};
 use super::{Exit, block_on};
 use crate::check::{Findings, Step, Verdict, Walk};
 use crate::config::{Config, Environment, Fault};
-use crate::outcome::{Diagnosis, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
 
 /// What to look at.
 #[derive(Debug, Args)]

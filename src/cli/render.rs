@@ -4,6 +4,7 @@ mod explain;
 
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use clap::Args;
 use jiff::Timestamp;
 use url::Url;
@@ -57,7 +58,7 @@ impl Render {
             Err(faults) => return report(&faults),
         };
         let body = match input::read(&self.file) {
-            Ok(body) => body,
+            Ok(body) => Bytes::from(body),
             Err(exit) => return exit,
         };
         let prepared = prepare(&rules, &body, self.content_type.as_deref());

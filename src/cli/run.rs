@@ -5,17 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{Exit, block_on, report};
-use crate::config::{Config, Environment, Trax};
+use crate::amqp::Broker;
+use crate::config::{Config, Environment, Process, Rtir, Trax};
+use crate::diagnosis::Diagnosis;
 use crate::health::Health;
-use crate::outcome::Diagnosis;
-use crate::relay::Service;
-use crate::retry::Policy;
-use crate::ticket::RtQueueName;
+use crate::metrics::Metrics;
+use crate::relay::{self, Relay, Service};
+use crate::rtir::Client;
 use crate::trax::{self, HandOver};
 use crate::{health, notify, shutdown};
 
@@ -44,25 +46,33 @@ pub(super) fn execute(environment: &Environment) -> Exit {
 
 /// Relays until `stop`, and says how it goes meanwhile: over HTTP in a task of its own, so that it can tell of a loop
 /// that hangs, and to systemd. Beside it, tickets are handed over to trax, if that is set up.
-async fn relay(mut config: Config, stop: CancellationToken) -> Result<(), Diagnosis> {
-    let (address, asked_for) = (config.process.http_listen, config.process.http_listen_is_given);
-    let grace = config.process.shutdown_grace;
-    let hand_over = HandOverSettings::take(&mut config);
-    let relay = Service::new(config, stop.clone())?;
-    let hand_over = hand_over.map(|settings| settings.prepare(&relay, stop)).transpose()?;
+async fn relay(config: Config, stop: CancellationToken) -> Result<(), Diagnosis> {
+    let prefetch = config.prefetch();
+    let Config { amqp, rtir, rules, retry, process, trax } = config;
+    let rtir = Arc::new(rtir);
+    warn_of_plain_http(&rtir, trax.as_ref());
+    let (metrics, ticket_made) = (Arc::new(Metrics::default()), Arc::new(Notify::new()));
+    let broker = Arc::new(Broker::new(Arc::new(amqp)));
+    let client = Client::new(Arc::clone(&rtir), Arc::clone(&metrics)).map_err(|error| error.diagnosis())?;
+    let hand_over = trax.map(|trax| {
+        let settings = trax::Settings {
+            broker: Arc::clone(&broker),
+            retry: retry.clone(),
+            interval: trax.interval,
+            in_flight: trax::in_flight(trax.timeout, rtir.timeout),
+            ticket_made: Arc::clone(&ticket_made),
+        };
+        let hand_over = HandOver::new(Arc::new(trax), &rtir.rt_queue, client.another(), Arc::clone(&metrics))?;
+        Ok((trax::Service::new(settings, stop.clone()), hand_over))
+    });
+    let hand_over = hand_over.transpose()?;
     let trax = hand_over.as_ref().map(|(service, _)| Arc::clone(service));
-    let listener = match address {
-        Some(address) => match listen(address).await {
-            // A second relay on this host: its alerts matter more than an address that nobody asked for.
-            Err(diagnosis) if !asked_for => {
-                warn!("{diagnosis}. This relay goes on without health and metrics");
-                None
-            }
-            listener => Some(listener?),
-        },
-        None => None,
-    };
-    let health = Health { relay: Arc::clone(&relay), trax };
+    let (pause_after, grace) = (process.pause_after, process.shutdown_grace);
+    let relay = Relay::new(rules, retry.clone(), pause_after, client, rtir.concurrency, Arc::clone(&metrics));
+    let settings = relay::Settings { broker, prefetch, retry, pause_after, grace, ticket_made };
+    let relay = Service::new(relay, settings, stop);
+    let listener = listener(&process).await?;
+    let health = Health { relay: Arc::clone(&relay), trax, metrics };
     let health = listener.map(|listener| tokio::spawn(health::serve(listener, health)));
     // In a task of its own: whatever becomes of it, alerts become tickets.
     let handing_over = hand_over.map(|(service, hand_over)| tokio::spawn(service.run(hand_over)));
@@ -76,45 +86,32 @@ async fn relay(mut config: Config, stop: CancellationToken) -> Result<(), Diagno
     ended
 }
 
+/// Where health and metrics are served, if anywhere.
+async fn listener(process: &Process) -> Result<Option<TcpListener>, Diagnosis> {
+    let Some(address) = process.http_listen else { return Ok(None) };
+    match listen(address).await {
+        // A second relay on this host: its alerts matter more than an address that nobody asked for.
+        Err(diagnosis) if !process.http_listen_is_given => {
+            warn!("{diagnosis}. This relay goes on without health and metrics");
+            Ok(None)
+        }
+        listener => listener.map(Some),
+    }
+}
+
+fn warn_of_plain_http(rtir: &Rtir, trax: Option<&Trax>) {
+    if rtir.is_readable_on_the_way() {
+        warn!("RTIR_URL is plain http: password, sessions and alerts can be read on the way; use https");
+    }
+    if trax.is_some_and(Trax::is_readable_on_the_way) {
+        warn!("TRAX_URL is plain http: the token and what is handed over can be read on the way; use https");
+    }
+}
+
 /// Lets what is handed over just now be marked, if the relay `was_asked` to stop.
 async fn finish(mut handing_over: JoinHandle<()>, was_asked: bool, grace: Duration) {
     if !was_asked || tokio::time::timeout(grace, &mut handing_over).await.is_err() {
         handing_over.abort();
-    }
-}
-
-/// What of the configuration is needed to hand over.
-struct HandOverSettings {
-    trax: Arc<Trax>,
-    rt_queue: RtQueueName,
-    retry: Policy,
-    in_flight: Duration,
-}
-
-impl HandOverSettings {
-    /// `None` where no postbox is set up.
-    fn take(config: &mut Config) -> Option<Self> {
-        let trax = config.trax.take()?;
-        if trax.is_readable_on_the_way() {
-            warn!("TRAX_URL is plain http: the token and what is handed over can be read on the way; use https");
-        }
-        let in_flight = trax::in_flight(trax.timeout, config.rtir.timeout);
-        let (rt_queue, retry) = (config.rtir.rt_queue.clone(), config.retry.clone());
-        Some(Self { trax: Arc::new(trax), rt_queue, retry, in_flight })
-    }
-
-    /// What hands over beside `relay`, until `stop`.
-    fn prepare(self, relay: &Service, stop: CancellationToken) -> Result<(Arc<trax::Service>, HandOver), Diagnosis> {
-        let settings = trax::Settings {
-            broker: Arc::clone(relay.broker()),
-            retry: self.retry,
-            interval: self.trax.interval,
-            in_flight: self.in_flight,
-            ticket_made: Arc::clone(relay.ticket_made()),
-        };
-        let metrics = Arc::clone(relay.metrics());
-        let hand_over = HandOver::new(self.trax, &self.rt_queue, relay.another_client(), metrics)?;
-        Ok((trax::Service::new(settings, stop), hand_over))
     }
 }
 

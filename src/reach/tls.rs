@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 use x509_cert::der::Decode;
 
 use super::{Settings, TIMEOUT};
-use crate::outcome::{Diagnosis, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
 
 /// What is trusted beside the system's authorities, and who this side is.
 #[derive(Clone, Debug, Default)]

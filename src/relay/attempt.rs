@@ -5,12 +5,11 @@ use std::sync::atomic::Ordering;
 use tokio::sync::SemaphorePermit;
 
 use super::gate::Pass;
-use super::handle::Relay;
+use super::shared::Relay;
 use super::slots::{Kind, Slot};
 use crate::rtir::Client;
 
-/// How much of large alerts may be on its way to RT at once, in KiB: what RT is sent of one takes four times its size.
-pub(super) const ROOM_KIB: usize = 32 * 1024;
+/// What RT is sent of a large alert takes so many times its size.
 const COPIES: usize = 4;
 
 /// A slot, and the pass of the gate; both are free again when it is dropped.

@@ -9,7 +9,8 @@ use super::run::Service;
 use super::status::{State, next_beat};
 use super::work::Released;
 use crate::amqp::{Care, Consumer, Error, Opened};
-use crate::outcome::{Diagnosis, PausedBy};
+use crate::diagnosis::Diagnosis;
+use crate::outcome::PausedBy;
 
 impl Service {
     /// A connection to consume from, however long that takes; `None` if asked to stop before. Ends with an error only if

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::outage::{Outage, next_wait, until_due};
-use crate::outcome::Diagnosis;
+use crate::diagnosis::Diagnosis;
 
 /// So many different copies that cannot be stored make an outage.
 const DIFFERENT: usize = 3;

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use crate::outcome::Diagnosis;
+use crate::diagnosis::Diagnosis;
 
 /// How long what is down is left alone, at first.
 pub(super) const FIRST_WAIT: Duration = Duration::from_secs(5);

@@ -5,7 +5,8 @@ use std::panic::AssertUnwindSafe;
 use futures_util::FutureExt;
 
 use super::handle::Handled;
-use crate::outcome::{DeadLetter, Diagnosis, Fate, Reason};
+use crate::diagnosis::Diagnosis;
+use crate::outcome::{DeadLetter, Fate, Reason};
 
 /// What `handling` makes of its alert; a dead letter, if it panics. All that it holds of what is shared it holds by
 /// guards, and so gives it back either way.

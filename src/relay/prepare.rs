@@ -1,10 +1,12 @@
 //! From the bytes of a message to the ticket that RT is asked to create.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::alert::{Alert, AlertType, MAX_BODY_BYTES, Status};
+use crate::diagnosis::{Diagnosis, Trouble};
 use crate::mapping::{Rules, Unmappable};
-use crate::outcome::{DeadLetter, Diagnosis, Reason, Rule, Trouble};
+use crate::outcome::{DeadLetter, Reason, Rule};
 use crate::ticket::NewTicket;
 
 /// What a message asks for.
@@ -33,7 +35,7 @@ pub enum NoTicket {
 ///
 /// # Errors
 /// The message is no alert that can be read.
-pub fn prepare(rules: &Rules, body: &[u8], content_type: Option<&str>) -> Result<Prepared, Box<DeadLetter>> {
+pub fn prepare(rules: &Rules, body: &Bytes, content_type: Option<&str>) -> Result<Prepared, Box<DeadLetter>> {
     if body.len() > MAX_BODY_BYTES {
         return Err(too_large(body.len()));
     }

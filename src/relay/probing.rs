@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::handle::Relay;
 use super::rt_state::Condition;
+use super::shared::Relay;
 use crate::outcome::Class;
 use crate::rtir::Error;
 

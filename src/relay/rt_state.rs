@@ -19,7 +19,7 @@ use tracing::info;
 
 use super::held::Held;
 use super::outage::{FIRST_WAIT, MAX_WAIT, Outage, next_wait, until_due};
-use crate::outcome::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::ticket::AlertKey;
 
 /// So many alerts have to fail, with none succeeding in between, before it is RT that is at fault.

@@ -1,7 +1,6 @@
 //! The loop: connect, consume, one task for each delivery, until asked to stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -9,80 +8,72 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error_span, field, info, warn};
 
-use super::handle::{Message, Relay};
+use super::handle::Message;
 use super::held::Taken;
 use super::letter_state::LetterState;
 use super::losses::Losses;
 use super::outage::Outage;
 use super::panics::caught;
+use super::settle::Settler;
+use super::shared::Relay;
 use super::status::{State, Status, next_beat};
 use super::work::unless;
 use crate::amqp::{self, Broker, Care, Consumer, DeadLetters, Delivery};
-use crate::config::{Config, Rtir};
-use crate::metrics::Metrics;
-use crate::outcome::{Diagnosis, PausedBy};
+use crate::diagnosis::Diagnosis;
+use crate::outcome::PausedBy;
 use crate::retry::Policy;
-use crate::rtir;
 
-/// How many alerts are held by default, at least.
-const PREFETCH: u16 = 64;
 /// So many times the prefetch are held at most, while most of them wait.
 const MOST_HELD: usize = 3;
 /// None are taken beside the prefetch while so much is held, in bytes.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
+/// What the loop needs to know.
+pub struct Settings {
+    /// Where alerts come from.
+    pub broker: Arc<Broker>,
+    /// How many alerts are held at once: see [`Config::prefetch`](crate::config::Config::prefetch).
+    pub prefetch: u16,
+    /// The pauses after failures.
+    pub retry: Policy,
+    /// How long dead letters may wait before the relay gives back what it holds.
+    pub pause_after: Duration,
+    /// How long creates in flight may take once asked to stop.
+    pub grace: Duration,
+    /// Rings when an alert has its ticket.
+    pub ticket_made: Arc<Notify>,
+}
+
 /// The relay with its broker: all that the tasks share.
 pub struct Service {
     pub(super) relay: Relay,
     pub(super) status: Status,
-    pub(super) dead_letters: DeadLetters,
-    pub(super) letter_state: LetterState,
+    pub(super) settler: Settler,
     pub(super) broker: Arc<Broker>,
-    other_client: rtir::Client,
-    pub(super) ticket_made: Arc<Notify>,
     pub(super) prefetch: u16,
     taken: Arc<Taken>,
     pub(super) retry: Policy,
     grace: Duration,
-    pub(super) metrics: Arc<Metrics>,
-    /// An alert was, since the last connection was lost.
-    pub(super) settled: AtomicBool,
     pub(super) stop: CancellationToken,
 }
 
 impl Service {
-    /// A relay that is to run until `stop`. Asks no server.
-    ///
-    /// # Errors
-    /// The configuration cannot work.
-    pub fn new(config: Config, stop: CancellationToken) -> Result<Arc<Self>, Diagnosis> {
-        let Config { amqp, rtir, rules, retry, process, trax: _ } = config;
-        warn_of_plain_http(&rtir);
-        let concurrency = rtir.concurrency;
-        let enough = u16::try_from(concurrency * 2).unwrap_or(u16::MAX).max(PREFETCH);
-        let prefetch = amqp.prefetch.unwrap_or(enough);
-        let metrics = Arc::new(Metrics::default());
-        let client = rtir::Client::new(Arc::new(rtir), Arc::clone(&metrics)).map_err(|error| error.diagnosis())?;
-        let broker = Arc::new(Broker::new(Arc::new(amqp)));
-        let pause_after = process.pause_after;
-        let other_client = client.another();
-        let relay = Relay::new(rules, retry.clone(), pause_after, client, concurrency, Arc::clone(&metrics));
-        Ok(Arc::new(Self {
-            relay,
+    /// `relay` before a broker, to run until `stop`. Asks no server.
+    pub fn new(relay: Relay, settings: Settings, stop: CancellationToken) -> Arc<Self> {
+        let Settings { broker, prefetch, retry, pause_after, grace, ticket_made } = settings;
+        let metrics = Arc::clone(&relay.metrics);
+        let dead_letters = DeadLetters::new(Arc::clone(&broker));
+        Arc::new(Self {
             status: Status::new(stop.clone(), Arc::clone(&metrics)),
-            dead_letters: DeadLetters::new(Arc::clone(&broker)),
-            letter_state: LetterState::new(pause_after),
+            settler: Settler::new(dead_letters, LetterState::new(pause_after), retry.clone(), metrics, ticket_made),
+            relay,
             broker,
-            other_client,
-            ticket_made: Arc::default(),
             prefetch,
             taken: Arc::default(),
             retry,
-            grace: process.shutdown_grace,
-            metrics,
-            settled: AtomicBool::new(false),
+            grace,
             stop,
-        }))
+        })
     }
 
     /// Relays alerts until asked to stop; then settles what is under way, gives the rest back and ends its sessions.
@@ -110,37 +101,17 @@ impl Service {
 
     /// Why dead letters wait, and since when, if they do.
     pub fn dead_letter_outage(&self) -> Option<Outage> {
-        self.letter_state.outage()
+        self.settler.letter_state.outage()
     }
 
     /// How many dead letters wait, for that or each for itself.
     pub fn waiting_dead_letters(&self) -> usize {
-        self.letter_state.waiting()
+        self.settler.letter_state.waiting()
     }
 
     /// What it is doing.
     pub fn status(&self) -> &Status {
         &self.status
-    }
-
-    /// What it counts.
-    pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
-    }
-
-    /// The broker.
-    pub fn broker(&self) -> &Arc<Broker> {
-        &self.broker
-    }
-
-    /// A client of RT with a session of its own.
-    pub fn another_client(&self) -> rtir::Client {
-        self.other_client.another()
-    }
-
-    /// Rings when an alert has its ticket.
-    pub fn ticket_made(&self) -> &Arc<Notify> {
-        &self.ticket_made
     }
 
     /// Wrong credentials at start are a fault of the configuration; later the alerts wait.
@@ -155,7 +126,9 @@ impl Service {
     async fn relay_until_stopped(self: &Arc<Self>, mut consumer: Consumer) {
         let tasks = TaskTracker::new();
         let (service, stop) = (Arc::clone(self), self.stop.clone());
-        tasks.spawn(async move { unless(&stop, service.relay.keep_probing()).await });
+        let beside =
+            Box::pin(async move { tokio::join!(service.relay.keep_probing(), service.relay.keep_looking_later()) });
+        tasks.spawn(async move { unless(&stop, beside).await });
         let mut losses = Losses::new(&self.retry);
         loop {
             let released = self.stop.child_token();
@@ -174,7 +147,7 @@ impl Service {
                 // which finishes what is under way and begins nothing.
                 End::Lost => {
                     released.cancel();
-                    wait = losses.lost(self.settled.swap(false, Ordering::Relaxed));
+                    wait = losses.lost(self.settler.has_settled());
                     care = losses.care();
                     State::Connecting
                 }
@@ -204,7 +177,7 @@ impl Service {
                 warn!("RT is down for long: alerts go back to their queue until it is well");
                 self.relay.until_open().await;
             }
-            PausedBy::DeadLetters => tokio::time::sleep(self.letter_state.pause()).await,
+            PausedBy::DeadLetters => tokio::time::sleep(self.settler.letter_state.pause()).await,
         }
     }
 
@@ -215,7 +188,7 @@ impl Service {
         tasks: &TaskTracker,
         released: &CancellationToken,
     ) -> End {
-        self.letter_state.consuming();
+        self.settler.letter_state.consuming();
         // Held by whatever this consumer has delivered, until it is settled.
         let mut delivered = Arc::new(());
         let end = loop {
@@ -229,7 +202,7 @@ impl Service {
                 biased;
                 () = self.stop.cancelled() => break End::Stopped,
                 () = self.relay.until_pause_is_due() => break End::Paused(PausedBy::Rt),
-                () = self.letter_state.until_pause_is_due() => break End::Paused(PausedBy::DeadLetters),
+                () = self.settler.letter_state.until_pause_is_due() => break End::Paused(PausedBy::DeadLetters),
                 delivery = consumer.next() => delivery,
                 () = next_beat() => continue,
             };
@@ -263,9 +236,9 @@ impl Service {
     /// Takes more deliveries where there is no reason not to: the first one proves harmless; or most of those that are held
     /// only wait, and would keep the others from their turn.
     async fn widen(&self, consumer: &mut Consumer, delivered: &mut Arc<()>) -> Result<(), amqp::Error> {
-        consumer.widen_when_proven().await?;
         let prefetch = usize::from(self.prefetch);
-        let (held, waiting) = (self.taken.count(), self.relay.in_flight_again() + self.letter_state.waiting());
+        let (held, waiting) = (self.taken.count(), self.relay.in_flight_again() + self.waiting_dead_letters());
+        consumer.widen_when_proven(held > 0 && waiting >= held).await?;
         let is_full = Arc::strong_count(delivered) > prefetch;
         let most_wait = waiting * 4 >= held * 3;
         let has_room = held + prefetch <= MOST_HELD * prefetch && self.taken.bytes() < MOST_BYTES;
@@ -284,7 +257,7 @@ impl Service {
             redelivered: delivery.was_delivered_before(),
         };
         let handled = caught(self.relay.handle(message, &released)).await;
-        self.settle_surely(&delivery, &handled, &released).await;
+        self.settler.settle_surely(&delivery, &handled, &released).await;
     }
 }
 
@@ -293,10 +266,4 @@ enum End {
     Stopped,
     Paused(PausedBy),
     Lost,
-}
-
-fn warn_of_plain_http(rtir: &Rtir) {
-    if rtir.is_readable_on_the_way() {
-        warn!("RTIR_URL is plain http: password, sessions and alerts can be read on the way; use https");
-    }
 }

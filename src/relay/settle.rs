@@ -1,21 +1,51 @@
 //! Every delivery is settled here, and only here.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::handle::Handled;
-use super::letter_state::Parked;
+use super::letter_state::{LetterState, Parked};
 use super::outage::FIRST_WAIT;
 use super::panics::without_panic;
-use super::run::Service;
 use super::work::unless;
-use crate::amqp::{Delivery, Error, LetterCopy};
+use crate::amqp::{DeadLetters, Delivery, Error, LetterCopy};
+use crate::metrics::Metrics;
 use crate::outcome::{DeadLetter, Done, Fate, Settled};
+use crate::retry::Policy;
 
-impl Service {
+/// Tells the broker what became of each delivery.
+pub(super) struct Settler {
+    dead_letters: DeadLetters,
+    pub(super) letter_state: LetterState,
+    retry: Policy,
+    metrics: Arc<Metrics>,
+    /// Rings when an alert has its ticket.
+    ticket_made: Arc<Notify>,
+    /// A delivery was, since [`Settler::has_settled`] was asked last.
+    settled: AtomicBool,
+}
+
+impl Settler {
+    pub(super) fn new(
+        dead_letters: DeadLetters,
+        letter_state: LetterState,
+        retry: Policy,
+        metrics: Arc<Metrics>,
+        ticket_made: Arc<Notify>,
+    ) -> Self {
+        Self { dead_letters, letter_state, retry, metrics, ticket_made, settled: AtomicBool::new(false) }
+    }
+
+    /// Whether a delivery was settled since this was asked last.
+    pub(super) fn has_settled(&self) -> bool {
+        self.settled.swap(false, Ordering::Relaxed)
+    }
+
     /// Settles `delivery`. A fault of the relay in doing so gives it back, a while later: it would else keep its place until
     /// the broker takes it away.
     pub(super) async fn settle_surely(&self, delivery: &Delivery, handled: &Handled, released: &CancellationToken) {

@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     /// Nobody waits longer where all that waits together is done within that time.
-    const LONGEST_WAIT: Duration = Duration::from_secs(60);
+    const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
     /// Somebody who comes, wants a slot, and keeps it.
     #[derive(Clone, Debug)]
@@ -274,9 +274,9 @@ mod tests {
                 }
                 tokio::time::sleep(Duration::from_millis(keeps)).await;
                 if congested {
-                    slot.congested()
+                    slot.congested();
                 } else {
-                    slot.succeeded()
+                    slot.succeeded();
                 }
                 waited
             });

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::warn;
 
-use crate::outcome::{Attempt, Class, DeadLetter, Diagnosis, Reason, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
+use crate::outcome::{Attempt, Class, DeadLetter, Reason};
 use crate::retry::Delays;
 use crate::rtir::Error;
 use crate::ticket::AlertKey;

@@ -5,18 +5,21 @@ mod remarks;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Attempt;
-use super::handle::Relay;
 use super::held::Again;
+use super::merge::Merge;
 use super::outage::MAX_WAIT;
 use super::rt_state::Condition;
+use super::shared::Relay;
 use super::slots::Kind;
 use super::trial::Trial;
-use crate::outcome::{Class, Diagnosis, Done, Fate, Reason};
+use crate::diagnosis::Diagnosis;
+use crate::outcome::{Class, Done, Fate, Reason};
 use crate::protocol::{self, End, Heard, Next, Protocol, Request, Verdict, Wait};
-use crate::rtir::{Error, Hit, Read};
+use crate::rtir::{Error, Hit};
 use crate::ticket::NewTicket;
 
 /// The relay wants its deliveries back, and nothing is under way at RT.
@@ -36,9 +39,7 @@ pub(super) struct Work<'a> {
     again: Option<Again<'a>>,
     /// The ticket that the last search showed of this alert.
     hit: Option<Hit>,
-    /// The double that was read last, and RT's words on merging it.
-    read: Option<Read>,
-    merge_words: String,
+    merge: Merge,
     /// Whom RT dropped of its requestors is named.
     named_missing: bool,
 }
@@ -62,8 +63,7 @@ impl<'a> Work<'a> {
             trial: Trial::new(relay.retry.delays()),
             again: None,
             hit: None,
-            read: None,
-            merge_words: String::new(),
+            merge: Merge::default(),
             named_missing: false,
         }
     }
@@ -82,13 +82,12 @@ impl<'a> Work<'a> {
                     attempt = None;
                     self.wait(wait).await
                 }
-                Next::Ask(request) => match attempt.take() {
-                    Some(asking) => {
+                Next::Ask(request) => {
+                    if let Some(asking) = attempt.take() {
                         let (heard, asked) = self.ask(request, asking).await;
                         attempt = asked;
                         heard
-                    }
-                    None => {
+                    } else {
                         attempt = unless(self.released, self.admitted()).await.ok();
                         // Looked at anew, now that it may go on.
                         if attempt.is_some() || self.protocol.ends_when_released() {
@@ -97,10 +96,10 @@ impl<'a> Work<'a> {
                         // What is made is proven by who gets it next.
                         Heard::Failed(Verdict::Again)
                     }
-                },
+                }
             };
             for event in self.protocol.hear(heard) {
-                self.note(event);
+                self.merge.note(event, &self.relay.metrics);
             }
         }
     }
@@ -110,7 +109,7 @@ impl<'a> Work<'a> {
         let kind = if self.again.is_some() { Kind::Again } else { Kind::Fresh };
         loop {
             self.relay.until_open().await;
-            let attempt = Attempt::begin(self.relay, kind, self.ticket.attachment.as_ref().map_or(0, Vec::len)).await;
+            let attempt = Attempt::begin(self.relay, kind, self.ticket.attachment.as_ref().map_or(0, Bytes::len)).await;
             // RT may have gone down while this alert waited for its turn.
             if self.relay.condition().is_open() {
                 return attempt;
@@ -148,21 +147,18 @@ impl<'a> Work<'a> {
                 self.trial.asked = true;
                 Heard::Created(client.create(self.ticket).await?)
             }
-            Request::Read(ticket) => match client.read(ticket).await {
-                Ok(read) => {
-                    if self.protocol.made() == Some(ticket) && read.leads_to != ticket {
+            Request::Read(ticket) => match self.merge.read(client, ticket).await {
+                Err(Error::Gone(_)) if self.protocol.made() != Some(ticket) => Heard::Gone(Verdict::Again),
+                heard => {
+                    let heard = heard?;
+                    let is_merged = matches!(heard, Heard::LeadsTo(to) if to != ticket);
+                    if is_merged && self.protocol.made() == Some(ticket) {
                         self.succeeded();
                     }
-                    Heard::LeadsTo(self.read.insert(read).leads_to)
+                    heard
                 }
-                Err(Error::Gone(_)) if self.protocol.made() != Some(ticket) => Heard::Gone(Verdict::Again),
-                Err(Error::Unproven { .. }) => Heard::Hidden,
-                Err(error) => return Err(error),
             },
-            Request::Merge { double, into } => {
-                self.merge_words = client.merge(double, into, self.read.as_ref()).await?;
-                Heard::Answered
-            }
+            Request::Merge { double, into } => self.merge.merge(client, double, into).await?,
             Request::Explain(ticket) => return Err(client.why_not_found(ticket, key).await),
         })
     }
@@ -287,6 +283,9 @@ impl<'a> Work<'a> {
     fn fate(&self, end: End) -> Fate {
         match (end, &self.trial.failure) {
             (End::Done { ticket, how }, _) => {
+                if self.protocol.is_in_doubt() {
+                    self.relay.later.remember(&self.ticket.key);
+                }
                 if how == Done::Found {
                     self.warn_of_other_platform(ticket);
                 }

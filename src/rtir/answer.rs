@@ -149,15 +149,16 @@ impl Answer {
         made.id().ok_or_else(|| Error::Answer { operation, what: "201 without a ticket id".to_owned() })
     }
 
-    /// The tickets on one page of a search for `key`: the hits, and how many there are with those of other keys, which
-    /// RT's search takes for equal.
+    /// The tickets on one page of a search for `keys`: the hits of each, and how many there are with those of other keys,
+    /// which RT's search takes for equal.
     ///
     /// # Errors
     /// RT did not search.
-    pub fn hits(self, key: &AlertKey) -> Result<(Vec<Hit>, usize), Error> {
+    pub fn hits(self, keys: &[AlertKey]) -> Result<(Vec<Vec<Hit>>, usize), Error> {
         let Page::<Ticket> { items } = self.json(Operation::Find, 200)?;
-        let hits = items.iter().filter_map(|item| Hit::of(item, key).transpose()).collect::<Result<_, _>>()?;
-        Ok((hits, items.len()))
+        let is_only_key = keys.len() == 1;
+        let of = |key| items.iter().filter_map(|item| Hit::of(item, key, is_only_key).transpose()).collect();
+        Ok((keys.iter().map(of).collect::<Result<_, _>>()?, items.len()))
     }
 
     /// The ticket that was read, or the one that it is merged into.
@@ -220,10 +221,12 @@ impl Answer {
 }
 
 impl Hit {
-    /// `ticket` as a hit for `key`; `None` if it has another key, which RT's search takes for equal.
-    fn of(ticket: &Ticket, key: &AlertKey) -> Result<Option<Self>, Error> {
+    /// `ticket` as a hit for `key`; `None` if it has another key, which RT's search takes for equal, or if it shows none and
+    /// `key` is not the only one that was searched for.
+    fn of(ticket: &Ticket, key: &AlertKey, is_only_key: bool) -> Result<Option<Self>, Error> {
         let shows_key = ticket.has_key(key);
-        if !shows_key && ticket.key() != ShownKey::NoField {
+        let may_be_its = is_only_key && ticket.key() == ShownKey::NoField;
+        if !shows_key && !may_be_its {
             return Ok(None);
         }
         let (Some(id), Some(leads_to)) = (ticket.id(), ticket.effective_id()) else {

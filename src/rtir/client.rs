@@ -10,15 +10,10 @@ use super::error::{Error, Operation, QueueFlaw};
 use super::http::BuildError;
 use super::session::Session;
 use super::site::Site;
-use super::wire::{self, MergeInto, RtQueue, Ticket};
+use super::wire::{self, MAX_PAGES, MergeInto, PER_PAGE, RtQueue, Ticket};
 use crate::config::Rtir;
 use crate::metrics::Metrics;
 use crate::ticket::{AlertKey, NewTicket, RtQueueName, TicketId};
-
-/// The most items RT puts on a page.
-pub(super) const PER_PAGE: usize = 100;
-/// Keys that differ only in case come in one answer. So many pages of them are read.
-pub(super) const MAX_PAGES: usize = 100;
 
 /// What a search shows of a ticket.
 const SHOWN: &str = "CustomFields,EffectiveId,Subject,Requestor";
@@ -103,23 +98,37 @@ impl Client {
     /// # Errors
     /// RT did not answer the search.
     pub async fn search(&self, key: &AlertKey) -> Result<Vec<Hit>, Error> {
+        let found = self.search_each(std::slice::from_ref(key)).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The tickets of each of `keys`, in their order, by one search; lowest id first. Of several keys only tickets that show
+    /// theirs are found.
+    ///
+    /// # Errors
+    /// RT did not answer the search.
+    pub async fn search_each(&self, keys: &[AlertKey]) -> Result<Vec<Vec<Hit>>, Error> {
         let operation = Operation::Find;
-        let mut hits = Vec::new();
+        let mut found = vec![Vec::new(); keys.len()];
         for page in 1..=MAX_PAGES {
             let mut url = self.rest(&["tickets"]);
             url.query_pairs_mut()
-                .append_pair("query", &wire::query(key))
+                .append_pair("query", &wire::query(keys))
                 .append_pair("fields", SHOWN)
                 .append_pair("fields[Requestor]", "EmailAddress")
                 .append_pair("orderby", "id")
                 .append_pair("order", "ASC")
                 .append_pair("per_page", &PER_PAGE.to_string())
                 .append_pair("page", &page.to_string());
-            let (on_page, tickets) = self.get(operation, url).await?.hits(key)?;
-            hits.extend(on_page);
+            let (on_page, tickets) = self.get(operation, url).await?.hits(keys)?;
+            for (hits, more) in found.iter_mut().zip(on_page) {
+                hits.extend(more);
+            }
             if tickets < PER_PAGE {
-                hits.sort_by_key(|hit| hit.seen.id);
-                return Ok(hits);
+                for hits in &mut found {
+                    hits.sort_by_key(|hit| hit.seen.id);
+                }
+                return Ok(found);
             }
         }
         Err(Error::Answer { operation, what: format!("more than {MAX_PAGES} pages of tickets") })

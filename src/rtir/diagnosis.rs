@@ -1,7 +1,8 @@
 //! What is wrong with RT in the words that operators know, and what mends it.
 
 use super::error::{Error, Flaw, Obstacle, Operation, QueueFlaw, is_about_status};
-use crate::outcome::{Diagnosis, RtAnswer, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
+use crate::outcome::RtAnswer;
 use crate::reach;
 
 /// The settings that lead to RT.

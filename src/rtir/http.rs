@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use super::answer::Answer;
 use super::error::{Error, Obstacle, Operation};
 use crate::config::Rtir;
-use crate::outcome::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::reach::http::{self, MAX_ANSWER_BYTES};
 use crate::reach::{cause, is_out_of_descriptors, tls};
 

@@ -6,6 +6,7 @@ use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, COOKIE, HeaderValue, ORIGIN};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::way::{NoSession, Way};
 use crate::reach::password_secrets;
 
 /// What a request carries, and since when. Never two kinds at once: with a live cookie RT ignores a wrong password, and
@@ -23,28 +24,6 @@ pub(super) enum Kind {
     Password { username: String, password: SecretString, because: NoSession },
     /// A token.
     Token(SecretString),
-}
-
-/// How requests show who they come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// None was made yet.
-    Unknown,
-    /// By a session that was logged in once.
-    Session,
-    /// By the password in each request, since RT gives no session.
-    Password(NoSession),
-    /// By a token in each request.
-    Token,
-}
-
-/// Why there is no session, and what to do about it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NoSession {
-    /// The cause.
-    pub why: String,
-    /// The fix.
-    pub fix: String,
 }
 
 impl Pass {

@@ -5,9 +5,9 @@ use reqwest::Method;
 use serde::de::IgnoredAny;
 use url::Url;
 
-use super::client::{Client, MAX_PAGES, PER_PAGE};
+use super::client::Client;
 use super::error::{Error, Operation};
-use super::wire::{self, Page, SetReported, Ticket};
+use super::wire::{self, MAX_PAGES, PER_PAGE, Page, SetReported, Ticket};
 use crate::ticket::{ALERT_ID_FIELD, AlertKey, REPORTED_FIELD, TicketId};
 
 /// A ticket in a list.

@@ -16,8 +16,9 @@ use super::access::Access;
 use super::answer::Answer;
 use super::error::{Error, Operation};
 use super::http::BuildError;
-use super::pass::{Pass, Way};
+use super::pass::Pass;
 use super::site::Site;
+use super::way::Way;
 use crate::config::Rtir;
 use crate::metrics::Metrics;
 

@@ -9,9 +9,8 @@ use serde_json::Value;
 use url::{Origin, Url};
 
 use super::answer::Answer;
-use super::client::{MAX_PAGES, PER_PAGE};
 use super::error::{Error, Operation};
-use super::wire::{Page, read_id};
+use super::wire::{MAX_PAGES, PER_PAGE, Page, read_id};
 use crate::ticket::{EmailAddress, RtAddresses, RtQueueName};
 
 /// After so many pages of the list without a queue that the user may see there are none.

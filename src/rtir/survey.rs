@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 
 use super::client::Client;
 use super::error::{Error, Flaw, Operation};
-use super::pass::Way;
+use super::way::Way;
 use super::wire::{self, Page, SetStatus, Version};
 use crate::reach::tls::Certificate;
 use crate::ticket::{ALERT_ID_FIELD, TicketId};

@@ -130,11 +130,18 @@ pub fn query_of_queue(rt_queue: &RtQueueName) -> String {
     format!("Queue = '{}'", rt_queue.as_str().replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-/// The query that finds the tickets of `key`. Its alphabet needs no quoting. No condition on Queue, since an analyst may
-/// have moved the ticket; `EffectiveId > 0` makes RT return merged tickets too, which it else leaves out.
-pub(super) fn query(key: &AlertKey) -> String {
-    format!("'CF.{{{ALERT_ID_FIELD}}}' = '{key}' AND EffectiveId > 0")
+/// The query that finds the tickets of any of `keys`. Their alphabet needs no quoting. No condition on Queue, since an
+/// analyst may have moved the ticket; `EffectiveId > 0` makes RT return merged tickets too, which it else leaves out.
+pub(super) fn query(keys: &[AlertKey]) -> String {
+    let conditions: Vec<_> = keys.iter().map(|key| format!("'CF.{{{ALERT_ID_FIELD}}}' = '{key}'")).collect();
+    let any = conditions.join(" OR ");
+    if keys.len() > 1 { format!("({any}) AND EffectiveId > 0") } else { format!("{any} AND EffectiveId > 0") }
 }
+
+/// The most items RT puts on a page.
+pub(super) const PER_PAGE: usize = 100;
+/// A search is read so many pages far.
+pub(super) const MAX_PAGES: usize = 100;
 
 /// One page of a search. RT's `total` and `pages` may be null or a float: neither is read.
 #[derive(Deserialize)]

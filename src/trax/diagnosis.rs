@@ -1,6 +1,6 @@
 //! What is wrong in RT for the hand-over, and what mends it.
 
-use crate::outcome::{Diagnosis, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
 use crate::rtir::Shown;
 use crate::ticket::{REPORTED_FIELD, TicketId};
 

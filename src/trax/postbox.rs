@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::record::Record;
 use crate::config::Trax;
-use crate::outcome::{Diagnosis, Trouble};
+use crate::diagnosis::{Diagnosis, Trouble};
 use crate::reach::{self, cause, http, system_proxy_secrets, tls};
 use crate::rtir;
 

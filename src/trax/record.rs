@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Map;
 use url::Url;
 
-use crate::outcome::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::rtir::{Shown, page_of};
 use crate::ticket::{ALERT_ID_FIELD, NewTicket, TicketId};
 

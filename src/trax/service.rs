@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::hand_over::{HandOver, Outcome, Round};
 use crate::amqp::{Broker, Lease, Question};
-use crate::outcome::Diagnosis;
+use crate::diagnosis::Diagnosis;
 use crate::relay::Outage;
 use crate::retry::{Delays, Policy};
 use crate::ticket::TicketId;

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 use std::path::Path;
 
+use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use reqwest::header::HeaderMap;
 use rtir_relay::alert::Alert;
@@ -17,7 +18,7 @@ fn pure(criterion: &mut Criterion) {
     let rt_queue = RtQueueName::parse("Incident Reports").expect("a name");
     let rules = Rules { rt_queue, fallback_requestor: None, namespace: None, rt_addresses: RtAddresses::default() };
     for name in ALERTS {
-        let body = fixture(&format!("alerts/{name}.json"));
+        let body = Bytes::from(fixture(&format!("alerts/{name}.json")));
         let alert = Alert::parse(&body, None).expect("an alert");
         let ticket = rules.ticket(&alert, &body).expect("a ticket");
         criterion.bench_function(&format!("read {name}"), |bench| bench.iter(|| Alert::parse(black_box(&body), None)));
@@ -28,8 +29,9 @@ fn pure(criterion: &mut Criterion) {
     }
     let found = fixture("rt/found.http");
     let body = found.windows(2).position(|end| end == b"\n\n").expect("a head and a body");
-    let key = AlertKey::new(None, "x");
-    let read = || Answer::new(200, &HeaderMap::new(), black_box(&found[body..]).to_vec()).hits(&key).map(|hits| hits.1);
+    let keys = [AlertKey::new(None, "x")];
+    let read =
+        || Answer::new(200, &HeaderMap::new(), black_box(&found[body..]).to_vec()).hits(&keys).map(|hits| hits.1);
     assert_eq!(read().expect("an answer"), 1);
     criterion.bench_function("read RT's answer to a search", |bench| bench.iter(read));
 }

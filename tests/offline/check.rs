@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rtir_relay::outcome::Trouble;
+use rtir_relay::diagnosis::Trouble;
 use serde_json::{Value, json};
 
 use crate::support::fake_rt::{Answer, FakeRt, Fault, Op};

@@ -289,11 +289,22 @@ fn every_other_variable_is_read() {
 }
 
 #[test]
+fn at_least_twice_as_many_alerts_are_held_as_there_are_requests_unless_told_otherwise() {
+    for (concurrency, prefetch) in [("1", 64), ("32", 64), ("64", 128)] {
+        assert_eq!(config(&[("RTIR_CONCURRENCY", concurrency)]).prefetch(), prefetch);
+        assert_eq!(config(&[("RTIR_CONCURRENCY", concurrency), ("AMQP_PREFETCH", "7")]).prefetch(), 7);
+    }
+}
+
+#[test]
 fn a_value_that_is_not_taken_is_shown_with_what_is() {
     let duration = "a duration such as 500ms, 30s or 5m";
     let cases = [
         ("AMQP_TOPOLOGY", "create", "declare or passive"),
         ("AMQP_HEARTBEAT", "15", duration),
+        ("AMQP_PREFETCH", "0", "a whole number from 1 to 1000"),
+        ("AMQP_PREFETCH", "1001", "a whole number from 1 to 1000"),
+        ("AMQP_PREFETCH", "many", "a whole number from 1 to 1000"),
         ("AMQP_QUEUE", &"q".repeat(256), "a name of at most 255 bytes"),
         ("AMQP_EXCHANGE", "a\nb", "a name of at most 255 bytes"),
         ("RTIR_QUEUE", " ", "the name of an RT queue"),

@@ -19,7 +19,7 @@ use crate::support::relay_process::RelayProcess;
 #[tokio::test]
 async fn a_relay_is_ready_once_it_consumes_or_waits_on_purpose_and_says_so_once() {
     for ready in [State::Consuming, State::Paused(PausedBy::Rt), State::Paused(PausedBy::DeadLetters)] {
-        let (service, stop, _) = served().await;
+        let (service, _, stop, _) = served().await;
         let mut notices = Notices::default();
         let mut due = || notices.due(&service).iter().map(ToString::to_string).collect::<Vec<_>>();
         let wait_on = "EXTEND_TIMEOUT_USEC=30000000";
@@ -40,7 +40,7 @@ async fn a_relay_is_ready_once_it_consumes_or_waits_on_purpose_and_says_so_once(
 
 #[tokio::test]
 async fn the_watchdog_hears_nothing_of_a_loop_that_hangs() {
-    let (service, _, _) = served().await;
+    let (service, _, _, _) = served().await;
     let mut notices = Notices::default();
     let mut watchdog = || notices.due(&service).iter().any(|notice| notice.to_string() == "WATCHDOG=1");
     for (seconds, heard) in [(0, true), (29, true), (31, false)] {
@@ -56,7 +56,7 @@ async fn the_watchdog_hears_nothing_of_a_loop_that_hangs() {
 
 #[tokio::test]
 async fn the_status_says_why_alerts_wait_in_one_line() {
-    let (service, _, _) = served().await;
+    let (service, _, _, _) = served().await;
     service.relay().check_credentials().await.unwrap();
     service.status().beat(State::Consuming, true);
     let mut notices = Notices::default();

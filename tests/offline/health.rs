@@ -4,11 +4,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rtir_relay::amqp::Broker;
 use rtir_relay::config::{Config, Environment};
 use rtir_relay::health::Health;
+use rtir_relay::metrics::Metrics;
 use rtir_relay::outcome::PausedBy;
-use rtir_relay::relay::{Service, State};
-use rtir_relay::{health, metrics};
+use rtir_relay::relay::{Relay, Service, State};
+use rtir_relay::rtir::Client;
+use rtir_relay::{health, metrics, relay};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -25,15 +28,29 @@ pub const SETTINGS: [(&str, &str); 4] = [
 ];
 
 /// A relay that does not run, and the address where it says so.
-pub async fn served() -> (Arc<Service>, CancellationToken, SocketAddr) {
+pub async fn served() -> (Arc<Service>, Arc<Metrics>, CancellationToken, SocketAddr) {
     let config =
         Config::load(&SETTINGS.into_iter().collect::<Environment>()).unwrap_or_else(|faults| panic!("{faults:?}"));
-    let stop = CancellationToken::new();
-    let service = Service::new(config, stop.clone()).unwrap();
+    let (metrics, stop) = (Arc::new(Metrics::default()), CancellationToken::new());
+    let settings = relay::Settings {
+        broker: Arc::new(Broker::new(Arc::new(config.amqp))),
+        prefetch: 1,
+        retry: config.retry.clone(),
+        pause_after: config.process.pause_after,
+        grace: config.process.shutdown_grace,
+        ticket_made: Arc::default(),
+    };
+    let (pause_after, concurrency) = (config.process.pause_after, config.rtir.concurrency);
+    let client = Client::new(Arc::new(config.rtir), Arc::clone(&metrics)).unwrap();
+    let relay = Relay::new(config.rules, config.retry, pause_after, client, concurrency, Arc::clone(&metrics));
+    let service = Service::new(relay, settings, stop.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(health::serve(listener, Health { relay: Arc::clone(&service), trax: None }));
-    (service, stop, address)
+    tokio::spawn(health::serve(
+        listener,
+        Health { relay: Arc::clone(&service), trax: None, metrics: Arc::clone(&metrics) },
+    ));
+    (service, metrics, stop, address)
 }
 
 fn environment(http_listen: &str) -> Vec<(String, String)> {
@@ -42,7 +59,7 @@ fn environment(http_listen: &str) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn it_is_ready_while_it_consumes_or_is_paused_and_has_the_broker() {
-    let (service, stop, address) = served().await;
+    let (service, _, stop, address) = served().await;
     assert_eq!(get(address, "/readyz").await.json()["state"], "starting");
     for (state, word, ready) in [
         (State::Starting, "starting", false),
@@ -78,7 +95,7 @@ async fn it_is_ready_while_it_consumes_or_is_paused_and_has_the_broker() {
 
 #[tokio::test]
 async fn rt_being_down_is_told_with_its_cause_and_changes_no_status() {
-    let (service, _, address) = served().await;
+    let (service, _, _, address) = served().await;
     service.relay().check_credentials().await.unwrap();
     service.status().beat(State::Consuming, true);
     let answer = get(address, "/readyz").await;
@@ -103,7 +120,7 @@ async fn rt_being_down_is_told_with_its_cause_and_changes_no_status() {
 
 #[tokio::test]
 async fn a_loop_that_has_not_turned_for_30_seconds_is_not_alive() {
-    let (service, _, address) = served().await;
+    let (service, _, _, address) = served().await;
     for (seconds, http_status, words) in [(0, 200, "alive"), (29, 200, "alive"), (31, 503, "hangs")] {
         service.status().beat(State::Consuming, true);
         tokio::time::pause();
@@ -117,7 +134,7 @@ async fn a_loop_that_has_not_turned_for_30_seconds_is_not_alive() {
 
 #[tokio::test(start_paused = true)]
 async fn the_beat_is_that_of_the_loop_and_ends_with_it() {
-    let (service, _, _) = served().await;
+    let (service, _, _, _) = served().await;
     let minute = Duration::from_mins(1);
     let relay = tokio::spawn({
         let service = Arc::clone(&service);
@@ -136,9 +153,9 @@ async fn the_beat_is_that_of_the_loop_and_ends_with_it() {
 
 #[tokio::test(start_paused = true)]
 async fn the_time_spent_paused_is_counted() {
-    let (service, _, _) = served().await;
+    let (service, metrics, _, _) = served().await;
     let counted = |by: PausedBy, seconds: f64| {
-        let scraped = Scraped::parse(&service.metrics().encode(metrics::Now::default()).unwrap());
+        let scraped = Scraped::parse(&metrics.encode(metrics::Now::default()).unwrap());
         let paused = scraped.value(&format!("paused_seconds_total{{cause=\"{}\"}}", by.as_str()));
         assert!((paused - seconds).abs() < 0.1, "{paused} s, not {seconds}, by {by:?}");
     };
@@ -153,7 +170,7 @@ async fn the_time_spent_paused_is_counted() {
 
 #[tokio::test]
 async fn the_metrics_are_those_that_readme_names() {
-    let (service, _, address) = served().await;
+    let (service, _, _, address) = served().await;
     // Requests to RT are measured under what they were; there has to be one.
     service.relay().check_credentials().await.unwrap();
     let scraped = Scraped::from(address).await;
@@ -175,14 +192,14 @@ async fn the_metrics_are_those_that_readme_names() {
 async fn a_relay_says_when_it_started() {
     let now = || u64::try_from(jiff::Timestamp::now().as_second()).unwrap();
     let before = now();
-    let (_service, _, address) = served().await;
+    let (_service, _, _, address) = served().await;
     let started = Scraped::from(address).await.count("start_time_seconds");
     assert!((before..=now()).contains(&started), "{started}");
 }
 
 #[tokio::test]
 async fn every_label_is_a_word_that_readme_names() {
-    let (service, _, address) = served().await;
+    let (service, _, _, address) = served().await;
     service.relay().check_credentials().await.unwrap();
     let readme = include_str!("../../README.md");
     for sample in Scraped::from(address).await.samples.keys() {
@@ -199,7 +216,7 @@ async fn every_label_is_a_word_that_readme_names() {
 
 #[tokio::test]
 async fn nothing_else_is_served_and_nothing_can_be_changed() {
-    let (_service, _, address) = served().await;
+    let (_service, _, _, address) = served().await;
     for path in ["/", "/livez/", "/metrics/x", "/..%2f", "/readyz.json"] {
         assert_eq!(get(address, path).await.http_status, 404, "{path}");
     }
@@ -212,7 +229,7 @@ async fn nothing_else_is_served_and_nothing_can_be_changed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn healthcheck_tells_how_the_relay_is() {
-    let (service, _, address) = served().await;
+    let (service, _, _, address) = served().await;
     service.status().beat(State::Consuming, true);
     let ask = |address: String, arguments: &[&str]| run(&environment(&address), arguments, b"");
     let (code, stdout, stderr) = ask(address.to_string(), &["healthcheck"]);

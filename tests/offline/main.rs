@@ -16,6 +16,7 @@ mod deployed;
 mod explain;
 mod handle;
 mod health;
+mod late;
 mod letter;
 mod links;
 mod mapping;

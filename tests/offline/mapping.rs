@@ -20,7 +20,7 @@ fn rules() -> Rules {
 }
 
 fn map(rules: &Rules, body: &[u8]) -> Result<NewTicket, Unmappable> {
-    rules.ticket(&Alert::parse(body, None).unwrap(), body)
+    rules.ticket(&Alert::parse(body, None).unwrap(), &body.to_vec().into())
 }
 
 fn ticket(alert: &Value) -> NewTicket {
@@ -361,7 +361,7 @@ fn the_text_is_cut_at_64_kib_and_still_names_the_alert_and_the_people() {
     assert!(ticket.content.contains("[cut; the alert is attached whole as alert.json]\n"));
     assert!(ticket.content.contains("\nNotified:\n  Ada Mensah <ada[at]water[.]example>\n"));
     assert!(ticket.content.ends_with("\nAlert ID: the-id\n"));
-    assert_eq!(ticket.attachment, Some(alerts::body(&alert)));
+    assert_eq!(ticket.attachment, Some(alerts::body(&alert).into()));
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn many_people_leave_room_for_the_alert() {
     assert!(ticket.content.contains("\nError: no issuer\n"), "the details are there");
     assert!(ticket.content.contains("  person-0[at]water[.]example\n"));
     assert!(ticket.content.ends_with("\nAlert ID: x\n"));
-    assert_eq!(ticket.attachment, Some(alerts::body(&alert)));
+    assert_eq!(ticket.attachment, Some(alerts::body(&alert).into()));
 }
 
 /// The lines that are not indented: what a reader takes for the relay's own words.

@@ -111,7 +111,7 @@ fn assert_exported(metric: &str, braces: &str, exported: &Scraped) {
 
 #[tokio::test]
 async fn alerts_and_dashboard_ask_for_what_the_relay_exports() {
-    let (service, _, address) = served().await;
+    let (service, _, _, address) = served().await;
     // Requests to RT are measured under what they were; there has to be one.
     service.relay().check_credentials().await.unwrap();
     let exported = Scraped::from(address).await;

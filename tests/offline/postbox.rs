@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rtir_relay::config::{Config, Environment};
-use rtir_relay::outcome::{Diagnosis, Trouble};
+use rtir_relay::diagnosis::{Diagnosis, Trouble};
 use rtir_relay::rtir::Shown;
 use rtir_relay::ticket::TicketId;
 use rtir_relay::trax::{Attributes, DEFAULT_ATTRIBUTES, NotTaken, Postbox, Record, View};

@@ -128,7 +128,7 @@ proptest! {
     fn a_mutated_alert_is_mapped_or_malformed_at_a_path(alert in mutated()) {
         let body = alerts::body(&alert);
         match Alert::parse(&body, None) {
-            Ok(alert) => drop(rules().ticket(&alert, &body)),
+            Ok(alert) => drop(rules().ticket(&alert, &body.into())),
             Err(malformed) => {
                 let decides = ["id", "type", "status", "severity", "detected_at", "platform", "entity", ""];
                 let top = malformed.path.split(['.', '[']).next().unwrap_or_default();
@@ -140,7 +140,7 @@ proptest! {
     #[test]
     fn mapping_is_total_and_deterministic(alert in valid()) {
         let body = alerts::body(&alert);
-        let map = || rules().ticket(&Alert::parse(&body, None).expect("valid"), &body).expect("a fallback is notified");
+        let map = || rules().ticket(&Alert::parse(&body, None).expect("valid"), &body.clone().into()).expect("a fallback is notified");
         let ticket = map();
         prop_assert_eq!(&ticket, &map());
         prop_assert!(ticket.subject.as_str().len() <= 200);

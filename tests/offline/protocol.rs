@@ -106,11 +106,10 @@ fn answer(choice: u8, asked: Next) -> Heard {
         }
         (Next::Ask(Request::Create), 1) => Heard::Lost,
         (Next::Ask(Request::Create), _) => Heard::Created(OWN),
-        (Next::Ask(Request::Read(_)), 1) => Heard::Gone(verdict),
+        (Next::Ask(Request::Read(_) | Request::Explain(_)), 1) => Heard::Gone(verdict),
         (Next::Ask(Request::Read(_)), 2) if choice & 8 == 0 => Heard::Hidden,
         (Next::Ask(Request::Read(_)), _) => Heard::LeadsTo(id),
         (Next::Ask(Request::Merge { .. }), _) => Heard::Answered,
-        (Next::Ask(Request::Explain(_)), 1) => Heard::Gone(verdict),
         (Next::Ask(Request::Explain(_)), _) => Heard::Failed(verdict),
         (Next::End(_), _) => Heard::Released,
     }

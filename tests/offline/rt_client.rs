@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rtir_relay::diagnosis::Trouble;
 use rtir_relay::metrics::Metrics;
-use rtir_relay::outcome::{Class, Done, Trouble};
+use rtir_relay::outcome::{Class, Done};
 use rtir_relay::protocol::{self, End, Event, Heard, Next, Protocol, Request as Asked};
 use rtir_relay::rtir::{BuildError, Client, Error, Flaw, Operation, QueueFlaw, Way};
 use rtir_relay::ticket::{AlertKey, EmailAddress, NewTicket, RtQueueName, Subject, TicketId};
@@ -350,7 +351,10 @@ async fn create_sends_the_fixed_fields_and_nothing_else() {
     assert_eq!(request.header("content-type"), Some("application/json"));
     assert_eq!(request.target, "/REST/2.0/ticket", "RT lets parameters override the body");
 
-    client.create(&NewTicket { attachment: Some(b"{\"id\":1}".to_vec()), ..new_ticket("alert-1") }).await.unwrap();
+    client
+        .create(&NewTicket { attachment: Some(b"{\"id\":1}".as_slice().into()), ..new_ticket("alert-1") })
+        .await
+        .unwrap();
     expected["Attachments"] =
         json!([{ "FileName": "alert.json", "FileType": "application/json", "FileContent": "eyJpZCI6MX0=" }]);
     assert_eq!(rt.asked(Op::Create)[1].json(), expected);

@@ -62,7 +62,8 @@ pub(super) fn repair(bytes: &mut [u8], table: Range<usize>, altered: &mut Altere
         }
     };
     for table in badly_named {
-        rename(bytes, table, altered);
+        let names = fields(bytes, table).map(|entry| entry.name).collect();
+        rename(bytes, names, altered);
     }
     Ok(())
 }

@@ -134,7 +134,7 @@ impl Desk {
 
     /// What the relay would make of `letter` now, without asking RT.
     pub(super) fn prepare(&self, letter: &Letter) -> Result<Prepared, Box<DeadLetter>> {
-        prepare(&self.rules, &letter.body, letter.content_type())
+        prepare(&self.rules, &letter.body.clone().into(), letter.content_type())
     }
 
     /// Why `letter` would be dead-lettered again.

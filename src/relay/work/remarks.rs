@@ -1,10 +1,9 @@
 //! What is said of an alert's ticket beside its fate, to operators and on the ticket.
 
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use super::Work;
 use crate::mapping::missing_requestors;
-use crate::protocol::Event;
 use crate::rtir::{Client, Hit};
 use crate::ticket::TicketId;
 
@@ -32,27 +31,6 @@ impl Work<'_> {
         );
         if let Err(error) = client.comment(ticket, NOT_NOTIFIED, &missing_requestors(&missing)).await {
             warn!(rt.ticket_id = ticket.0, "that comment cannot be written: {}", error.diagnosis());
-        }
-    }
-
-    /// Says and counts what the protocol has seen.
-    pub(super) fn note(&self, event: Event) {
-        let metrics = &self.relay.metrics;
-        match event {
-            Event::SecondLook => metrics.second_look(),
-            Event::Merged { double, into } => {
-                metrics.double_merged();
-                info!(rt.ticket_id = into.0, "merged ticket {double} into {into}: both of one alert");
-            }
-            Event::Unmerged { double, into } => {
-                metrics.double_unmerged();
-                error!(
-                    rt.ticket_id = into.0,
-                    "ticket {double} is a double of {into} and could not be merged: RT says {:?}. Merge it by hand, and \
-                     grant the service user ModifyTicket on its RT queue",
-                    self.merge_words
-                );
-            }
         }
     }
 

@@ -37,7 +37,8 @@ pub async fn at_any_moment(form: Form) -> Row {
 pub async fn before_a_real_rt(form: Form) -> Row {
     let (kills, alerts) = form.of((4, 60), (10, 200));
     let scene = Scene::new("killed").await;
-    let mut stage = Stage::new(scene.again().await, scene.environment(&[]), &[]);
+    // Few are held at once: others are fresh at the next kill, and not all wait for their second look.
+    let mut stage = Stage::new(scene.again().await, scene.environment(&[]), &[("AMQP_PREFETCH", "4")]);
     stage.declare().await;
     stage.publish(alerts).await;
     let mut random = Random::new();

@@ -29,9 +29,8 @@ impl Stage {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let mut environment = rt;
         environment.extend(amqp.environment().into_iter().map(|(name, value)| (name.to_owned(), value)));
-        // Waits are shorter than in production, and there is less to log.
-        let short = [("LOG", "info"), ("HTTP_LISTEN", "127.0.0.1:0"), ("RETRY_UNKNOWN_WAIT", "300ms")];
-        environment.extend(short.into_iter().chain(others.iter().copied()).map(owned));
+        let usual = [("LOG", "info"), ("HTTP_LISTEN", "127.0.0.1:0")];
+        environment.extend(usual.into_iter().chain(others.iter().copied()).map(owned));
         Self { amqp, environment, published: Vec::new(), bad: BTreeSet::new() }
     }
 
@@ -40,7 +39,9 @@ impl Stage {
         let amqp = AmqpScene::at(url, what).await;
         let mut environment = rt.environment(&[]);
         environment.retain(|(name, _)| name.starts_with("RTIR_"));
-        Self::new(amqp, environment, others)
+        // It has done what it was asked at once; a real RT needs the time that it is given by default.
+        let short = [("RETRY_UNKNOWN_WAIT", "300ms")];
+        Self::new(amqp, environment, &[&short, others].concat())
     }
 
     /// Runs `rtir-relay dead-letters`, which has to go well.

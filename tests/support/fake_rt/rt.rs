@@ -418,11 +418,13 @@ impl Rt {
             Some(condition) => (condition, true),
             None => (query, false),
         };
-        let key = condition.strip_prefix("'CF.{Alert ID}' = '").and_then(|rest| rest.strip_suffix('\''));
-        let Some(key) = key else { return Answer::message(400, "syntax error in the query") };
+        let any = condition.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(condition);
+        let keys: Option<Vec<&str>> = any.split(" OR ").map(searched_key).collect();
+        let Some(keys) = keys else { return Answer::message(400, "syntax error in the query") };
         let visible = self.set_up.show_ticket && self.set_up.search;
         let found = self.tickets.values().filter(|ticket| {
-            let same = ticket.key.as_ref().is_some_and(|stored| stored.eq_ignore_ascii_case(key));
+            let is_key = |stored: &String| keys.iter().any(|key| stored.eq_ignore_ascii_case(key));
+            let same = ticket.key.as_ref().is_some_and(is_key);
             visible && same && !ticket.deleted && (merged || !ticket.is_merged())
         });
         let fields = request.parameter("fields").unwrap_or_default();
@@ -492,4 +494,9 @@ fn session_of(request: &Request) -> Option<&str> {
 fn set_cookie(answer: Answer, value: &str) -> Answer {
     // RT marks it `Secure` although it may be reached without TLS behind its web server.
     answer.with_header("Set-Cookie", &format!("RT_SID_rt.example.443={value}; path=/; secure; HttpOnly"))
+}
+
+/// The key in one condition of a search.
+fn searched_key(condition: &str) -> Option<&str> {
+    condition.strip_prefix("'CF.{Alert ID}' = '")?.strip_suffix('\'')
 }

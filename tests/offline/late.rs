@@ -1,0 +1,92 @@
+//! Tickets that RT makes when their alert is long done.
+
+use std::sync::Arc;
+
+use rtir_relay::metrics::Now;
+use rtir_relay::outcome::Done;
+use tokio::task::JoinHandle;
+
+use crate::handle::{Clock, Scene, done};
+use crate::support::alerts;
+use crate::support::fake_rt::{Answer, Fault, Op};
+use crate::support::health::Scraped;
+
+impl Scene {
+    /// Looks for late tickets, as the loop of the relay does.
+    fn look_later(&self) -> JoinHandle<()> {
+        let relay = Arc::clone(&self.relay);
+        tokio::spawn(async move { relay.keep_looking_later().await })
+    }
+
+    fn late_duplicates(&self) -> u64 {
+        Scraped::parse(&self.metrics.encode(Now::default()).unwrap()).count("late_duplicates_total")
+    }
+}
+
+/// A relay whose `alert-1` is done although its first create is still under way at RT.
+async fn done_with_a_create_under_way(clock: &Clock) -> Scene {
+    let scene = Scene::new(&Clock::SHORT_TIMEOUT);
+    scene.rt.play(Op::Create, Fault::FreezeBefore);
+    let handled = scene.start(&alerts::ssl("alert-1"));
+    assert_eq!(done(&clock.fate(handled).await), (1, Done::Created));
+    assert_eq!((scene.rt.count(Op::Create), scene.rt.under_way()), (2, 1));
+    scene
+}
+
+#[tokio::test]
+async fn what_rt_commits_long_after_the_alert_is_done_is_merged_and_counted() {
+    for minutes in [0, 2, 10] {
+        let clock = Clock::stopped();
+        let scene = done_with_a_create_under_way(&clock).await;
+        let looking = scene.look_later();
+        clock.pass(minutes).await;
+        scene.rt.thaw();
+        clock.until("both tickets", || (scene.rt.tickets().len() == 2).then_some(())).await;
+        clock.pass(5).await;
+        clock.until("a merge", || (scene.rt.unmerged().len() == 1).then_some(())).await;
+        scene.assert_one_each(&["alert-1"]);
+        assert_eq!(scene.rt.unmerged()[0].id, 1, "the earlier one is kept");
+        clock.until("its count", || (scene.late_duplicates() == 1).then_some(())).await;
+        looking.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_late_duplicate_that_could_not_be_merged_is_merged_by_the_next_look() {
+    let clock = Clock::stopped();
+    let scene = done_with_a_create_under_way(&clock).await;
+    scene.rt.thaw();
+    clock.until("both tickets", || (scene.rt.tickets().len() == 2).then_some(())).await;
+    scene.rt.play(Op::Update, Fault::Instead(Answer::message(503, "as scripted")));
+    let looking = scene.look_later();
+    clock.pass(2).await;
+    assert_eq!((scene.rt.count(Op::Update), scene.rt.unmerged().len()), (1, 2));
+    clock.until("a merge", || (scene.rt.unmerged().len() == 1).then_some(())).await;
+    assert_eq!(scene.rt.count(Op::Update), 2);
+    looking.abort();
+}
+
+#[tokio::test]
+async fn alerts_that_are_certain_are_not_looked_for_again_and_others_together() {
+    let clock = Clock::stopped();
+    let scene = Scene::new(&[&Clock::SHORT_TIMEOUT[..], &[("RTIR_CONCURRENCY", "4")]].concat());
+    let looking = scene.look_later();
+    scene.handle_on(&clock, "certain").await;
+    let again: Vec<_> = (0..25).map(|number| scene.start_again(&alerts::ssl(&format!("again-{number}")))).collect();
+    for again in again {
+        assert_eq!(done(&clock.fate(again).await).1, Done::Created);
+    }
+    let searches = scene.rt.count(Op::Find);
+    for looks in 1..=3 {
+        // A minute, four, and ten; in tens of seconds that it takes until all are done.
+        clock.pass([2, 4, 10][looks - 1]).await;
+        assert_eq!(scene.rt.count(Op::Find) - searches, looks * 2, "two searches of at most twenty keys each time");
+    }
+    clock.pass(20).await;
+    assert_eq!(scene.rt.count(Op::Find) - searches, 6, "and no more");
+    for find in &scene.rt.asked(Op::Find)[searches..] {
+        let query = find.parameter("query").unwrap();
+        assert!(query.matches("'again-").count() <= 20 && !query.contains("certain"), "{query}");
+    }
+    looking.abort();
+}

@@ -19,6 +19,8 @@ pub enum Step {
     SecondLook,
     /// The same for a ticket that a redelivered message finds.
     SecondLookAtFound,
+    /// Search once more, much later, for an alert that is done.
+    LaterLook,
     /// A second delivery of a key waits for the first.
     OneKeyAtATime,
     /// Merge the others even when the ticket just made is merged already.

@@ -35,6 +35,9 @@ const QUIET: World = World {
 /// Two replicas, two alerts, one of them published twice.
 const TWO_ALERTS: World = World { published: &[2, 1], ..QUIET };
 
+/// RT may commit after the second look, but not after the later looks.
+const LATER: World = World { commits: Commits::BeforeLaterLook, ..QUIET };
+
 /// The names of the properties that do not hold in `world`, which is explored whole unless it is to `finish` before.
 fn broken(name: &str, world: World, finish: HasDiscoveries) -> BTreeSet<&'static str> {
     let began = Instant::now();
@@ -116,6 +119,21 @@ fn one_replica_alone_makes_a_second_ticket_only_if_rt_commits_late_and_merges_it
 }
 
 #[test]
+fn what_rt_commits_after_the_second_look_is_merged_by_a_later_look() {
+    let one_alert = World { published: &[2], ..LATER };
+    let faults = Faults { lost: 1, failed_merges: 1, analyst: 1, ..NONE };
+    let name = "one alert, twice, later looks; 1 lost answer, 1 failed merge, 1 merge by an analyst";
+    holds(name, World { faults, ..one_alert });
+    let faults = Faults { crashes: 1, failed_merges: 1, analyst: 1, ..NONE };
+    let name = "one alert, twice, later looks; 1 crash, 1 failed merge, 1 merge by an analyst";
+    holds(name, World { faults, ..one_alert });
+    let faults = Faults { crashes: 1, cuts: 1, ..NONE };
+    holds("one alert, twice, later looks; 1 crash, 1 cut", World { faults, ..one_alert });
+    let faults = Faults { lost: 1, ..NONE };
+    holds("two alerts, later looks; 1 lost answer", World { published: &[2, 1], faults, ..LATER });
+}
+
+#[test]
 fn more_faults_at_once_do_no_harm() {
     if std::env::var_os("MODEL_LARGE").is_none() {
         return; // it takes minutes
@@ -130,18 +148,25 @@ fn more_faults_at_once_do_no_harm() {
     holds("one alert, twice; 2 crashes, 1 cut, 1 lost answer", World { published: &[2], faults, ..QUIET });
     let faults = Faults { crashes: 1, lost: 1, ..NONE };
     holds("one alert, three times; 1 crash, 1 lost answer", World { published: &[3], faults, ..QUIET });
-}
-
-#[test]
-fn a_crash_with_a_create_that_commits_later_than_the_second_look_leaves_a_double() {
+    let faults = Faults { lost: 2, failed_merges: 1, ..NONE };
+    holds("one alert, twice, later looks; 2 lost answers, 1 failed merge", World { published: &[2], faults, ..LATER });
+    let faults = Faults { cuts: 1, lost: 1, failed_merges: 1, ..NONE };
+    let name = "one alert, twice, later looks; 1 cut, 1 lost answer, 1 failed merge";
+    holds(name, World { published: &[2], faults, ..LATER });
     let faults = Faults { crashes: 1, ..NONE };
-    is_broken(ONE_TICKET, &World { commits: Commits::AnyTime, faults, ..QUIET });
+    holds("two alerts, later looks; 1 crash", World { published: &[2, 1], faults, ..LATER });
 }
 
 #[test]
-fn a_lost_answer_with_a_create_that_commits_later_than_the_second_look_leaves_a_double() {
+fn a_create_that_commits_later_than_the_later_looks_leaves_a_duplicate() {
     let faults = Faults { lost: 1, ..NONE };
     is_broken(ONE_TICKET, &World { commits: Commits::AnyTime, faults, ..QUIET });
+}
+
+#[test]
+fn a_crash_that_forgets_what_to_look_for_later_leaves_a_duplicate() {
+    let faults = Faults { crashes: 1, lost: 1, ..NONE };
+    is_broken(ONE_TICKET, &World { faults, ..LATER });
 }
 
 #[test]
@@ -177,6 +202,12 @@ fn without_one_key_at_a_time_one_replica_makes_a_second_ticket() {
 fn without_a_second_look_at_what_a_redelivery_finds_a_crash_leaves_a_double() {
     let faults = Faults { crashes: 1, ..NONE };
     is_broken(ONE_TICKET, &World { published: &[2], faults, left_out: &[Step::SecondLookAtFound], ..QUIET });
+}
+
+#[test]
+fn without_the_later_look_a_crash_leaves_a_duplicate() {
+    let faults = Faults { crashes: 1, ..NONE };
+    is_broken(ONE_TICKET, &World { faults, left_out: &[Step::LaterLook], ..LATER });
 }
 
 #[test]

@@ -43,12 +43,12 @@ pub enum Place {
     Acked,
 }
 
-/// A replica's work on one delivery.
+/// A replica's work on one delivery, and what it remembers of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Task {
     pub replica: Replica,
     pub key: Key,
-    /// `None` once the connection it came over is lost: it cannot be acked any more.
+    /// `None` once it is acked, or the connection it came over is lost: it cannot be acked any more.
     pub message: Option<u8>,
     pub at: At,
 }
@@ -56,8 +56,11 @@ pub struct Task {
 /// What a task does next.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum At {
-    /// Asks RT what the protocol wants to know.
-    Asks(Protocol),
+    /// Asks RT what the protocol wants to know; `later`, to merge what a later look found.
+    Asks {
+        protocol: Protocol,
+        later: bool,
+    },
     /// RT was asked for a ticket, and has not answered.
     Creating {
         protocol: Protocol,
@@ -70,6 +73,17 @@ pub enum At {
     },
     StoreCopy,
     Settle,
+    /// Settles, then looks for the alert again, when RT has had far more time for what it has `begun`.
+    Later {
+        begun: Ids,
+    },
+}
+
+impl Task {
+    /// Whether it only looks for its alert again, which is done. That holds up no delivery.
+    pub fn looks_later(&self) -> bool {
+        self.message.is_none() && matches!(self.at, At::Later { .. } | At::Asks { later: true, .. })
+    }
 }
 
 /// A ticket in RT.
@@ -204,7 +218,7 @@ impl State {
     pub fn forget(&mut self) {
         let tickets = &self.tickets;
         for task in &mut self.tasks {
-            if let At::Waits { begun, .. } = &mut task.at {
+            if let At::Waits { begun, .. } | At::Later { begun } = &mut task.at {
                 let is_begun =
                     |id: &Id| tickets.iter().any(|it| (it.key, it.id) == (task.key, *id) && it.shape.is_begun());
                 *begun = begun.iter().filter(is_begun).collect();

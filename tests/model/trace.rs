@@ -30,7 +30,7 @@ fn words(before: &State, action: Action, after: &State) -> String {
 
 fn words_of_a_task(before: &State, task: &Task, act: Act, after: &State) -> String {
     match (act, &task.at) {
-        (Act::Ask, At::Asks(protocol)) => {
+        (Act::Ask, At::Asks { protocol, .. }) => {
             let asked = asks(before, task.key, protocol);
             match request(protocol) {
                 Request::Create if before.tickets == after.tickets => format!("{asked}; RT refuses"),
@@ -48,11 +48,12 @@ fn words_of_a_task(before: &State, task: &Task, act: Act, after: &State) -> Stri
         (Act::EndWait, _) => "has waited".to_owned(),
         (Act::StoreCopy, _) => "stores the copy in the dead-letter queue".to_owned(),
         (Act::Ack, _) => "acks".to_owned(),
-        (Act::LoseRequest, At::Asks(protocol)) => {
+        (Act::LookLater, _) => format!("looks for it again, much later, finds {}", found(before, task.key)),
+        (Act::LoseRequest, At::Asks { protocol, .. }) => {
             format!("{}; no answer, and RT never got it", asks(before, task.key, protocol))
         }
         (Act::LoseAnswer, _) => "gets no answer, while RT goes on".to_owned(),
-        (Act::FailMerge { merges }, At::Asks(protocol)) => {
+        (Act::FailMerge { merges }, At::Asks { protocol, .. }) => {
             let why = if merges { "the answer is lost" } else { "RT cannot be reached" };
             format!("{}; {why}", asks(before, task.key, protocol))
         }
@@ -66,9 +67,8 @@ fn asks(state: &State, key: Key, protocol: &Protocol) -> String {
     let name = |id: TicketId| ticket(key, id_of(id));
     match request(protocol) {
         Request::Search => {
-            let found: Vec<_> = state.hits(key).iter().map(|hit| name(hit.id)).collect();
             let does = if protocol.made().is_none() { "looks for a ticket" } else { "verifies" };
-            format!("{does}, finds {}", listed(&found, " and "))
+            format!("{does}, finds {}", found(state, key))
         }
         Request::Create => "asks RT to create one".to_owned(),
         Request::Read(read) => match state.effective(key, id_of(read)) {
@@ -79,6 +79,12 @@ fn asks(state: &State, key: Key, protocol: &Protocol) -> String {
         Request::Merge { double, into } => format!("merges {} into {}", name(double), name(into)),
         Request::Explain(unfound) => format!("asks why {} is not found", name(unfound)),
     }
+}
+
+/// What a search for `key` shows.
+fn found(state: &State, key: Key) -> String {
+    let found: Vec<_> = state.hits(key).iter().map(|hit| ticket(key, id_of(hit.id))).collect();
+    listed(&found, " and ")
 }
 
 fn words_of_the_world(before: &State, action: Action) -> String {

@@ -14,6 +14,8 @@ const MESSAGE: u32 = 2 * TICKET;
 const FAULT: u32 = 100 * TICKET;
 /// More than a wait and a verify, with the merges after it.
 const SECOND_LOOK: u32 = 40;
+/// More than a later look, with its merges and the ack before it.
+const LATER_LOOK: u32 = 40;
 
 impl State {
     /// How far it is to rest, at most. Every step makes it less, so every run comes to rest.
@@ -38,7 +40,9 @@ impl State {
         let (protocol, has_begun) = match &task.at {
             At::StoreCopy => return 2,
             At::Settle => return 1,
-            At::Asks(protocol) | At::Waits { protocol, .. } => (protocol, protocol.made().is_some()),
+            At::Later { .. } => return 33 + u32::from(task.message.is_some()),
+            At::Asks { protocol, later } => (protocol, *later || protocol.made().is_some()),
+            At::Waits { protocol, .. } => (protocol, protocol.made().is_some()),
             At::Creating { protocol, .. } => (protocol, true),
         };
         let steps = match protocol.next() {
@@ -52,8 +56,9 @@ impl State {
             Next::End(_) => 0,
         };
         let second_look = if looks_again(protocol) { SECOND_LOOK } else { 0 };
+        let later_look = if protocol.is_in_doubt() { LATER_LOOK } else { 0 };
         let create = if has_begun { 0 } else { TICKET + 1 };
-        steps + second_look + create
+        steps + second_look + later_look + create
     }
 
     /// Whether the attempt has failed by what RT would say now of a double.

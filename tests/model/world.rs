@@ -11,12 +11,14 @@ use crate::state::{
 };
 
 /// When RT commits a create that nobody waits for any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Commits {
     /// At once.
     AtOnce,
     /// Some time, but before a wait is over that began after the answer was lost.
     BeforeWaitIsOver,
+    /// Some time, but before a later look for an alert that was done after the create began.
+    BeforeLaterLook,
     /// Some time.
     AnyTime,
 }
@@ -67,6 +69,7 @@ pub enum Act {
     EndWait,
     StoreCopy,
     Ack,
+    LookLater,
 
     LoseRequest,
     LoseAnswer,
@@ -83,7 +86,7 @@ impl World {
     }
 
     fn is_released(&self, task: &Task) -> bool {
-        task.message.is_none() && self.has(Step::DropLost)
+        task.message.is_none() && !task.looks_later() && self.has(Step::DropLost)
     }
 
     /// Tells the protocol what was heard. Returns what its task does next, if it goes on.
@@ -109,17 +112,24 @@ impl World {
             Next::Ask(request) => {
                 let told = self.told_without_asking(&protocol, request);
                 let Some(heard) = told.or_else(|| any_answer(state, task.key, &protocol, request)) else {
-                    return Some(At::Asks(protocol));
+                    return Some(At::Asks { protocol, later: task.looks_later() });
                 };
                 heard
             }
-            Next::Wait(wait) => {
-                let begun = state.ids(task.key, |shape| wait == Wait::Grace && shape.is_begun());
+            // The next look merges it.
+            Next::Wait(_) if task.looks_later() => return Some(At::Later { begun: Ids::default() }),
+            Next::Wait(Wait::Retry) => return Some(At::Waits { protocol, begun: Ids::default() }),
+            Next::Wait(Wait::Grace) => {
+                let begun = self.begun(state, task.key, Commits::BeforeWaitIsOver);
                 return Some(At::Waits { protocol, begun });
             }
             Next::End(End::GivenUp(_)) if self.has(Step::Store) => return Some(At::StoreCopy),
-            Next::End(End::GivenUp(_) | End::Done { .. }) => return Some(At::Settle),
             Next::End(End::Returned) => return None,
+            Next::End(End::Done { .. }) if task.looks_later() => return None,
+            Next::End(End::Done { .. }) if self.is_looked_for_later(&protocol) => {
+                return Some(At::Later { begun: self.begun(state, task.key, Commits::BeforeLaterLook) });
+            }
+            Next::End(End::GivenUp(_) | End::Done { .. }) => return Some(At::Settle),
         };
         self.hears(state, task, protocol, heard)
     }
@@ -152,14 +162,22 @@ impl World {
 
     /// Nobody waits any more for the ticket that RT has begun.
     fn abandons(&self, state: &mut State, key: Key, id: Id) {
-        state.ticket(key, id).shape = match self.commits {
-            Commits::AtOnce => Shape::Unmerged,
-            Commits::BeforeWaitIsOver | Commits::AnyTime => Shape::Late,
-        };
+        state.ticket(key, id).shape = if self.commits == Commits::AtOnce { Shape::Unmerged } else { Shape::Late };
+    }
+
+    /// What RT has begun for `key` and commits `by` the end of a wait that begins now; nothing where it may take longer.
+    fn begun(&self, state: &State, key: Key, by: Commits) -> Ids {
+        state.ids(key, |shape| shape.is_begun() && self.commits <= by)
+    }
+
+    /// Whether the alert, which is done, is looked for again. Not where RT is never later than the second look: it would
+    /// only hide there what other steps are for.
+    fn is_looked_for_later(&self, protocol: &Protocol) -> bool {
+        protocol.is_in_doubt() && self.commits > Commits::BeforeWaitIsOver && self.has(Step::LaterLook)
     }
 
     /// Whether RT has had its time. A create that still has somebody waiting for it may take longer, once nothing can
-    /// keep them from merging what comes of it: if something did, it would be one that commits later than the second look.
+    /// keep them from merging what comes of it: if something did, it would be one that commits later than the look.
     fn can_end_wait(&self, state: &State, key: Key, begun: Ids) -> bool {
         let left = &state.left;
         let is_cut = |id: Id| {
@@ -168,8 +186,8 @@ impl World {
         };
         let may_fail = |id| left.crashes + left.lost > 0 || (left.failed_merges > 0 && (left.cuts > 0 || is_cut(id)));
         let blocks = |ticket: &Ticket| match ticket.shape {
-            Shape::Late => self.commits != Commits::AnyTime,
-            Shape::Begun => self.commits != Commits::AnyTime && may_fail(ticket.id),
+            Shape::Late => true,
+            Shape::Begun => may_fail(ticket.id),
             Shape::Unmerged | Shape::MergedInto(_) => false,
         };
         !state.tickets.iter().any(|ticket| ticket.key == key && begun.has(ticket.id) && blocks(ticket))
@@ -185,17 +203,19 @@ impl World {
 
     /// What a task does next by itself, and what may befall it.
     fn actions_of(&self, state: &State, index: usize, actions: &mut Vec<Action>) {
-        let Task { key, at, .. } = &state.tasks[index];
+        let Task { key, message, at, .. } = &state.tasks[index];
         let by_itself = match at {
-            At::Asks(_) => Some(Act::Ask),
+            At::Asks { .. } => Some(Act::Ask),
             At::Creating { .. } => Some(Act::Commit),
             At::Waits { begun, .. } => self.can_end_wait(state, *key, *begun).then_some(Act::EndWait),
             At::StoreCopy => Some(Act::StoreCopy),
             At::Settle => Some(Act::Ack),
+            At::Later { .. } if message.is_some() => Some(Act::Ack),
+            At::Later { begun } => self.can_end_wait(state, *key, *begun).then_some(Act::LookLater),
         };
         let left = &state.left;
         let befalls = match at {
-            At::Asks(protocol) => match request(protocol) {
+            At::Asks { protocol, .. } => match request(protocol) {
                 Request::Create if left.lost > 0 && !self.is_refused(*key) => &[Act::LoseRequest][..],
                 Request::Merge { .. } if left.failed_merges > 0 => {
                     &[Act::FailMerge { merges: false }, Act::FailMerge { merges: true }]
@@ -218,8 +238,8 @@ impl World {
                 Place::Unpublished => actions.push(Action::Publish(number(index))),
                 Place::Queued { .. } => {
                     let is_free = |replica: &Replica| {
-                        let works = |task: &Task| task.replica == *replica && task.key == message.key;
-                        !self.has(Step::OneKeyAtATime) || !state.tasks.iter().any(works)
+                        let works = |task: &&Task| task.replica == *replica && task.key == message.key;
+                        !self.has(Step::OneKeyAtATime) || state.tasks.iter().filter(works).all(Task::looks_later)
                     };
                     // Idle replicas are alike: one stands for all.
                     let is_idle = |replica: Replica| state.tasks.iter().all(|task| task.replica != replica);
@@ -241,14 +261,16 @@ impl World {
                 let taken = &mut state.messages[usize::from(message)];
                 let protocol = Protocol::new(taken.place == Place::Queued { redelivered: true });
                 taken.place = Place::Delivered;
-                let task = Task { replica, key: taken.key, message: Some(message), at: At::Asks(protocol.clone()) };
+                let at = At::Asks { protocol: protocol.clone(), later: false };
+                let task = Task { replica, key: taken.key, message: Some(message), at };
                 let at = self.goes_on(state, &task, protocol);
                 state.tasks.extend(at.map(|at| Task { at, ..task }));
             }
             Action::Task(index, act) => {
                 let task = state.tasks.remove(usize::from(index));
                 let at = self.act(state, &task, act);
-                state.tasks.extend(at.map(|at| Task { at, ..task }));
+                let message = task.message.filter(|_| act != Act::Ack);
+                state.tasks.extend(at.map(|at| Task { message, at, ..task }));
             }
             Action::CommitLate { key, id, renumbered } => {
                 let new = if renumbered { state.next_id(key) } else { id };
@@ -269,7 +291,7 @@ impl World {
                 Self::give_back(state, replica);
                 for task in std::mem::take(&mut state.tasks) {
                     let at = match task.at.clone() {
-                        At::Asks(protocol) | At::Waits { protocol, .. } if self.is_released(&task) => {
+                        At::Asks { protocol, .. } | At::Waits { protocol, .. } if self.is_released(&task) => {
                             self.goes_on(state, &task, protocol)
                         }
                         at => Some(at),
@@ -288,7 +310,7 @@ impl World {
     fn act(&self, state: &mut State, task: &Task, act: Act) -> Option<At> {
         let message = task.message.map(usize::from);
         match (act, task.at.clone()) {
-            (Act::Ask, At::Asks(protocol)) => self.asks(state, task, protocol),
+            (Act::Ask, At::Asks { protocol, .. }) => self.asks(state, task, protocol),
             (Act::Commit, At::Creating { protocol, id }) => {
                 state.ticket(task.key, id).shape = Shape::Unmerged;
                 self.hears(state, task, protocol, Heard::Created(ticket_id(id)))
@@ -300,18 +322,22 @@ impl World {
                 }
                 Some(if act == Act::StoreCopy { At::Settle } else { at })
             }
-            (Act::Ack, _) => {
+            (Act::Ack, at) => {
                 if let Some(message) = message {
                     state.messages[message].place = Place::Acked;
                 }
-                None
+                (at != At::Settle).then_some(at)
             }
-            (Act::LoseRequest, At::Asks(protocol)) => self.hears(state, task, protocol, Heard::Lost),
+            (Act::LookLater, _) => {
+                let protocol = Protocol::of_late_duplicates(&state.hits(task.key))?;
+                self.goes_on(state, task, protocol)
+            }
+            (Act::LoseRequest, At::Asks { protocol, .. }) => self.hears(state, task, protocol, Heard::Lost),
             (Act::LoseAnswer, At::Creating { protocol, id }) => {
                 self.abandons(state, task.key, id);
                 self.hears(state, task, protocol, Heard::Lost)
             }
-            (Act::FailMerge { merges }, At::Asks(protocol)) => {
+            (Act::FailMerge { merges }, At::Asks { protocol, .. }) => {
                 if merges && let Request::Merge { double, into } = request(&protocol) {
                     self.merges(state, task.key, id_of(double), id_of(into));
                 }

@@ -1,6 +1,7 @@
 //! Messages that RabbitMQ stores and lapin cannot read are as good as others, on either kind of queue, in the queue of
 //! alerts and in that of the dead letters.
 
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::Value;
 
@@ -14,6 +15,23 @@ use crate::support::lab::{Scene, setting};
 use crate::support::raw_publisher::{RawMessage, RawPublisher};
 
 const LATIN_1: &[u8] = b"m\xe9t\xe9o";
+
+/// What the relay needs on the broker: its own quorum queues, or an operator's classic ones, which have no limits.
+async fn declare(stage: &Stage, classic: bool) {
+    if !classic {
+        return stage.declare().await;
+    }
+    let (channel, letters) = (&stage.amqp.channel, stage.amqp.dead_letters_name());
+    for (exchange, queue) in [(stage.amqp.exchange(), stage.amqp.amqp_queue()), (letters.clone(), letters)] {
+        let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+        let (name, table) = (exchange.as_str(), FieldTable::default());
+        channel.exchange_declare(name.into(), lapin::ExchangeKind::Topic, durable, table.clone()).await.unwrap();
+        let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+        channel.queue_declare(queue.as_str().into(), durable, table.clone()).await.unwrap();
+        let bind = QueueBindOptions::default();
+        channel.queue_bind(queue.into(), name.into(), "#".into(), bind, table).await.unwrap();
+    }
+}
 
 /// What is odd about a message, and what the relay says of it.
 fn odd() -> Vec<(&'static str, RawMessage, &'static str)> {
@@ -40,7 +58,7 @@ async fn alerts_that_lapin_cannot_read_become_tickets_beside_others() {
     for classic in [false, true] {
         let rt = FakeRt::start();
         let stage = Stage::scripted(&setting("RELAY_LAB_AMQP_URL"), "unreadable", &rt, &[]).await;
-        unreadable::declare(&stage, classic).await;
+        declare(&stage, classic).await;
         let mut publisher = RawPublisher::connect(stage.amqp.url());
         for (what, message, _) in odd() {
             stage.amqp.publish_alert(&alerts::ssl(&format!("before-{what}"))).await;
@@ -72,7 +90,7 @@ async fn dead_letters_that_lapin_cannot_read_are_seen_and_moved_like_others() {
     for classic in [false, true] {
         let scene = Scene::new("unreadable").await;
         let body = |what: &str| alerts::body(&alerts::ssl(what));
-        unreadable::declare(&Stage::new(scene.again().await, scene.environment(&[]), &[]), classic).await;
+        declare(&Stage::new(scene.again().await, scene.environment(&[]), &[]), classic).await;
         let mut publisher = RawPublisher::connect(scene.url());
         for (what, message, _) in odd() {
             publisher.publish(&scene.dead_letters_name(), &message, &body(what));
@@ -108,7 +126,7 @@ async fn dead_letters_that_lapin_cannot_read_are_seen_and_moved_like_others() {
 async fn a_publisher_cannot_hide_a_header_behind_one_that_is_not_utf_8() {
     let rt = FakeRt::start();
     let stage = Stage::scripted(&setting("RELAY_LAB_AMQP_URL"), "apart", &rt, &[]).await;
-    unreadable::declare(&stage, false).await;
+    declare(&stage, false).await;
     let named = |name: &[u8]| field(name, &value(b'S', name));
     let headers = [named(b"a?"), named(b"a\xe9"), named(b"a\xea"), named(b"a0")].concat();
     let mut publisher = RawPublisher::connect(stage.amqp.url());

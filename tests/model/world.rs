@@ -165,20 +165,20 @@ impl World {
         state.ticket(key, id).shape = if self.commits == Commits::AtOnce { Shape::Unmerged } else { Shape::Late };
     }
 
-    /// What RT has begun for `key` and commits `by` the end of a wait that begins now; nothing where it may take longer.
+    /// What RT has begun for `key` and commits `by` the end of a wait that begins now: nothing where it may be later.
     fn begun(&self, state: &State, key: Key, by: Commits) -> Ids {
         state.ids(key, |shape| shape.is_begun() && self.commits <= by)
     }
 
-    /// Whether the alert, which is done, is looked for again. Not where RT is never later than the second look: it would
-    /// only hide there what other steps are for.
+    /// Whether the alert, which is done, is looked for again. Not where RT is never later than the second look: that
+    /// would only hide what the other steps are for.
     fn is_looked_for_later(&self, protocol: &Protocol) -> bool {
         protocol.is_in_doubt() && self.commits > Commits::BeforeWaitIsOver && self.has(Step::LaterLook)
     }
 
     /// Whether RT has had its time. A create that still has somebody waiting for it may take longer, once nothing can
     /// keep them from merging what comes of it: if something did, it would be one that commits later than the look.
-    fn can_end_wait(&self, state: &State, key: Key, begun: Ids) -> bool {
+    fn can_end_wait(state: &State, key: Key, begun: Ids) -> bool {
         let left = &state.left;
         let is_cut = |id: Id| {
             let waits = |task: &Task| task.key == key && matches!(task.at, At::Creating { id: own, .. } if own == id);
@@ -207,11 +207,11 @@ impl World {
         let by_itself = match at {
             At::Asks { .. } => Some(Act::Ask),
             At::Creating { .. } => Some(Act::Commit),
-            At::Waits { begun, .. } => self.can_end_wait(state, *key, *begun).then_some(Act::EndWait),
+            At::Waits { begun, .. } => Self::can_end_wait(state, *key, *begun).then_some(Act::EndWait),
             At::StoreCopy => Some(Act::StoreCopy),
             At::Settle => Some(Act::Ack),
             At::Later { .. } if message.is_some() => Some(Act::Ack),
-            At::Later { begun } => self.can_end_wait(state, *key, *begun).then_some(Act::LookLater),
+            At::Later { begun } => Self::can_end_wait(state, *key, *begun).then_some(Act::LookLater),
         };
         let left = &state.left;
         let befalls = match at {

@@ -1,8 +1,5 @@
 //! Messages that would end the connection, or the relay: RabbitMQ stores what its clients cannot read.
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
-
 use super::stage::{LATENCY, Stage};
 use super::{Form, Resumed, Row};
 use crate::support::eventually::eventually;
@@ -12,23 +9,6 @@ use crate::support::lab::setting;
 use crate::support::raw_publisher::{RawMessage, RawPublisher};
 use crate::support::relay_process::RelayProcess;
 use crate::support::servers::Server;
-
-/// What the relay needs on the broker: its own quorum queues, or an operator's classic ones, which have no limits.
-pub async fn declare(stage: &Stage, classic: bool) {
-    if !classic {
-        return stage.declare().await;
-    }
-    let (channel, letters) = (&stage.amqp.channel, stage.amqp.dead_letters_name());
-    for (exchange, queue) in [(stage.amqp.exchange(), stage.amqp.amqp_queue()), (letters.clone(), letters)] {
-        let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
-        let (name, table) = (exchange.as_str(), FieldTable::default());
-        channel.exchange_declare(name.into(), lapin::ExchangeKind::Topic, durable, table.clone()).await.unwrap();
-        let durable = QueueDeclareOptions { durable: true, ..Default::default() };
-        channel.queue_declare(queue.as_str().into(), durable, table.clone()).await.unwrap();
-        let bind = QueueBindOptions::default();
-        channel.queue_bind(queue.into(), name.into(), "#".into(), bind, table).await.unwrap();
-    }
-}
 
 /// Every tenth alert has a name that is not UTF-8, or headers nested without end.
 pub async fn among_many(form: Form) -> Row {

@@ -14,8 +14,8 @@ use tracing::debug;
 
 use crate::ticket::AlertKey;
 
-/// When, from the time an alert was done.
-const LOOKS: [Duration; 3] = [Duration::from_mins(1), Duration::from_mins(5), Duration::from_mins(15)];
+/// How long after an alert was done, and after each look, until the next: after 1, 5 and 15 minutes, where RT is healthy.
+const WAITS: [Duration; 3] = [Duration::from_mins(1), Duration::from_mins(4), Duration::from_mins(10)];
 /// The most that are remembered; of more, the one that was done first is forgotten.
 const MOST: usize = 1000;
 /// The most that go together in one search.
@@ -30,23 +30,20 @@ pub(super) struct Later {
     added: Notify,
 }
 
+/// The next look for an alert.
 struct Due {
+    at: Instant,
     done: Instant,
-    /// How often it was looked for since.
+    /// How often it was looked for.
     looks: usize,
-}
-
-impl Due {
-    fn at(&self) -> Option<Instant> {
-        LOOKS.get(self.looks).map(|after| self.done + *after)
-    }
 }
 
 impl Later {
     /// The alert of `key` is done, and another ticket of it may appear.
     pub(super) fn remember(&self, key: &AlertKey) {
         let mut due = self.due();
-        due.insert(key.clone(), Due { done: Instant::now(), looks: 0 });
+        let done = Instant::now();
+        due.insert(key.clone(), Due { at: done + WAITS[0], done, looks: 0 });
         if due.len() > MOST
             && let Some(first) = due.iter().min_by_key(|(_, due)| due.done).map(|(key, _)| key.clone())
         {
@@ -62,33 +59,30 @@ impl Later {
         self.due().len()
     }
 
-    /// Waits until some are due, and counts their look.
-    pub(super) async fn next(&self) -> Vec<AlertKey> {
+    /// Waits until one is due.
+    pub(super) async fn until_due(&self) {
         loop {
             let added = self.added.notified();
-            let Some(first) = self.due().values().filter_map(Due::at).min() else {
-                added.await;
-                continue;
-            };
-            sleep_until(first).await;
-            let keys = self.take(first + TOGETHER);
-            if !keys.is_empty() {
-                return keys;
+            let first = self.due().values().map(|due| due.at).min();
+            match first {
+                Some(first) => return sleep_until(first).await,
+                None => added.await,
             }
         }
     }
 
-    /// Those that are due by `until`, as many as go together. After its last look one is forgotten.
-    fn take(&self, until: Instant) -> Vec<AlertKey> {
-        let mut all = self.due();
-        let is_due = |due: &Due| due.at().is_some_and(|at| at <= until);
-        let keys = all.iter_mut().filter(|(_, due)| is_due(due)).take(MOST_IN_A_SEARCH);
-        let keys = keys.map(|(key, due)| {
+    /// Those that are due, as many as go together in one search; this look of theirs is counted. After its last one an alert
+    /// is forgotten.
+    pub(super) fn take_due(&self) -> Vec<AlertKey> {
+        let (mut all, now) = (self.due(), Instant::now());
+        let due = all.iter_mut().filter(|(_, due)| due.at <= now + TOGETHER).take(MOST_IN_A_SEARCH);
+        let keys = due.map(|(key, due)| {
             due.looks += 1;
+            due.at = now + WAITS.get(due.looks).copied().unwrap_or_default();
             key.clone()
         });
         let keys = keys.collect();
-        all.retain(|_, due| due.at().is_some());
+        all.retain(|_, due| due.looks < WAITS.len());
         keys
     }
 

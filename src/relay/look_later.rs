@@ -13,9 +13,14 @@ impl Relay {
     /// Looks for what appears late, for as long as it is polled.
     pub async fn keep_looking_later(&self) {
         loop {
-            let keys = self.later.next().await;
+            self.later.until_due().await;
+            // Only then: looks that are counted while RT is unavailable would all be over before it has finished.
             self.until_open().await;
             let client = self.slots.get(Kind::Again).await;
+            let keys = self.later.take_due();
+            if keys.is_empty() {
+                continue;
+            }
             if let Err(error) = self.look_later(&client, &keys).await {
                 debug!("{} alerts that are done could not be looked for again: {}", keys.len(), error.diagnosis());
             }
@@ -25,26 +30,36 @@ impl Relay {
     async fn look_later(&self, client: &Client, keys: &[AlertKey]) -> Result<(), Error> {
         for (key, hits) in keys.iter().zip(client.search_each(keys).await?) {
             let hits: Vec<_> = hits.iter().map(|hit| hit.seen).collect();
-            if let Some(protocol) = Protocol::of_late_duplicates(&hits) {
-                warn!("another ticket of the alert {key} appeared long after it was done");
-                self.merge_late(client, protocol).await?;
+            let Some(protocol) = Protocol::of_late_duplicates(&hits) else { continue };
+            warn!("another ticket of the alert {key} appeared long after it was done");
+            if let Err(error) = self.merge_late(client, protocol).await {
+                warn!(
+                    "the tickets of the alert {key} could not be merged: {}. Unless one of the looks of the next minutes does, \
+                     merge them by hand",
+                    error.diagnosis()
+                );
             }
         }
         Ok(())
     }
 
-    /// What cannot be merged now is looked for again with the next look.
+    /// Merges, as far as RT does.
     async fn merge_late(&self, client: &Client, mut protocol: Protocol) -> Result<(), Error> {
         let mut merge = Merge::default();
+        let mut failure = None;
         while let Next::Ask(request) = protocol.next() {
             let heard = match request {
                 Request::Read(ticket) => match merge.read(client, ticket).await {
                     Err(Error::Gone(_)) => Heard::Gone(Verdict::Again),
                     heard => heard?,
                 },
-                Request::Merge { double, into } => {
-                    merge.merge(client, double, into).await.unwrap_or(Heard::Failed(Verdict::Again))
-                }
+                Request::Merge { double, into } => match merge.merge(client, double, into).await {
+                    Ok(heard) => heard,
+                    Err(error) => {
+                        failure = Some(error);
+                        Heard::Failed(Verdict::Again)
+                    }
+                },
                 Request::Search | Request::Create | Request::Explain(_) => break,
             };
             for event in protocol.hear(heard) {
@@ -54,6 +69,10 @@ impl Relay {
                 merge.note(event, &self.metrics);
             }
         }
-        Ok(())
+        match (protocol.next(), failure) {
+            // A merge that failed only as somebody else had merged it meanwhile is none.
+            (Next::End(_), _) | (_, None) => Ok(()),
+            (_, Some(failure)) => Err(failure),
+        }
     }
 }

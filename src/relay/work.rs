@@ -281,11 +281,11 @@ impl<'a> Work<'a> {
     }
 
     fn fate(&self, end: End) -> Fate {
+        if end != End::Returned && self.protocol.is_in_doubt() {
+            self.relay.later.remember(&self.ticket.key);
+        }
         match (end, &self.trial.failure) {
             (End::Done { ticket, how }, _) => {
-                if self.protocol.is_in_doubt() {
-                    self.relay.later.remember(&self.ticket.key);
-                }
                 if how == Done::Found {
                     self.warn_of_other_platform(ticket);
                 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use rtir_relay::metrics::Now;
-use rtir_relay::outcome::Done;
+use rtir_relay::outcome::{Done, Reason};
 use tokio::task::JoinHandle;
 
-use crate::handle::{Clock, Scene, done};
+use crate::handle::{Clock, Scene, dead_letter, done};
 use crate::support::alerts;
 use crate::support::fake_rt::{Answer, Fault, Op};
 use crate::support::health::Scraped;
@@ -82,11 +82,68 @@ async fn alerts_that_are_certain_are_not_looked_for_again_and_others_together() 
         clock.pass([2, 4, 10][looks - 1]).await;
         assert_eq!(scene.rt.count(Op::Find) - searches, looks * 2, "two searches of at most twenty keys each time");
     }
-    clock.pass(20).await;
+    clock.pass(2).await;
     assert_eq!(scene.rt.count(Op::Find) - searches, 6, "and no more");
     for find in &scene.rt.asked(Op::Find)[searches..] {
         let query = find.parameter("query").unwrap();
         assert!(query.matches("'again-").count() <= 20 && !query.contains("certain"), "{query}");
     }
+    looking.abort();
+}
+
+#[tokio::test]
+async fn what_cannot_be_merged_costs_the_others_of_the_search_no_look() {
+    let clock = Clock::stopped();
+    let scene = Scene::new(&Clock::SHORT_TIMEOUT);
+    let ids = ["again-1", "again-2"];
+    let again = ids.map(|id| scene.start_again(&alerts::ssl(id)));
+    for again in again {
+        assert_eq!(done(&clock.fate(again).await).1, Done::Created);
+    }
+    for id in ids {
+        scene.rt.add(Some(id));
+    }
+    scene.rt.play(Op::Read, Fault::Instead(Answer::message(500, "as scripted")));
+    let looking = scene.look_later();
+    clock.pass(2).await;
+    assert_eq!(scene.rt.unmerged().len(), 3, "one is merged at the first look");
+    clock.pass(4).await;
+    scene.assert_one_each(&ids);
+    looking.abort();
+}
+
+#[tokio::test]
+async fn an_alert_that_is_given_up_while_rt_may_make_a_ticket_is_looked_for_too() {
+    let clock = Clock::stopped();
+    let scene = Scene::new(&Clock::SHORT_TIMEOUT);
+    scene.rt.play(Op::Create, Fault::Instead(Answer::message(422, "as scripted")));
+    assert_eq!(dead_letter(clock.fate(scene.start_again(&alerts::ssl("alert-1"))).await).reason, Reason::RejectedByRt);
+    for _ in 0..2 {
+        scene.rt.add(Some("alert-1"));
+    }
+    let looking = scene.look_later();
+    clock.until("a merge", || (scene.rt.unmerged().len() == 1).then_some(())).await;
+    looking.abort();
+}
+
+#[tokio::test]
+async fn no_look_is_spent_while_rt_is_unavailable() {
+    let clock = Clock::stopped();
+    let scene = done_with_a_create_under_way(&clock).await;
+    let looking = scene.look_later();
+    for op in [Op::Find, Op::Rt] {
+        scene.rt.keep(op, Fault::CutBefore);
+    }
+    let other = scene.start(&alerts::ssl("alert-2"));
+    // Longer than all looks take.
+    clock.pass(17).await;
+    scene.rt.well();
+    assert_eq!(done(&clock.fate(other).await).1, Done::Created);
+    // What it was asked before is finished a little later.
+    clock.pass(1).await;
+    scene.rt.thaw();
+    clock.until("both tickets", || (scene.rt.tickets().len() == 3).then_some(())).await;
+    clock.until("a merge", || (scene.rt.unmerged().len() == 2).then_some(())).await;
+    scene.assert_one_each(&["alert-1", "alert-2"]);
     looking.abort();
 }

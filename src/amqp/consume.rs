@@ -107,14 +107,12 @@ impl Consumer {
         Opened::connect(broker).await?.consume(broker, prefetch, care).await
     }
 
-    /// Takes more than one delivery at a time, once there is no reason not to. `only_wait`: what is held was worked on, and
-    /// did not end the relay.
+    /// Takes more than one delivery at a time, once there is no reason not to.
     ///
     /// # Errors
     /// As for [`Consumer::next`].
-    pub async fn widen_when_proven(&mut self, only_wait: bool) -> Result<(), Error> {
-        let proven =
-            |(held_since, suspect): (Instant, bool)| !suspect || only_wait || held_since.elapsed() > PROVEN_AFTER;
+    pub async fn widen_when_proven(&mut self) -> Result<(), Error> {
+        let proven = |(held_since, suspect): (Instant, bool)| !suspect || held_since.elapsed() > PROVEN_AFTER;
         if self.is_narrow && self.newest.is_some_and(proven) {
             // Large, and rarely needed.
             Box::pin(self.take_more()).await?;

@@ -58,7 +58,7 @@ pub(super) fn bytes(bytes: &[u8]) -> String {
     })
 }
 
-/// The name of a file on one line, as [`bytes`].
+/// The name of a file on one line, as [`bytes()`].
 pub(super) fn path(path: &Path) -> String {
     line(&bytes(path.as_os_str().as_encoded_bytes()))
 }

@@ -3,24 +3,15 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-use tokio::time::Instant;
 
 use crate::ticket::AlertKey;
 
 /// How many alerts are held, of which keys, and how many of them come again.
 pub(super) struct Held {
-    keys: Mutex<Keys>,
+    /// How many alerts there are of each key.
+    keys: Mutex<HashMap<AlertKey, usize>>,
     /// Those that failed or wait, rather than being on their way for the first time.
     again: AtomicUsize,
-}
-
-struct Keys {
-    /// How many alerts there are of each.
-    counts: HashMap<AlertKey, usize>,
-    /// Since when there is none.
-    empty_since: Instant,
 }
 
 /// The deliveries that are not settled, whatever they are: how many, and how large.
@@ -74,15 +65,14 @@ impl Drop for Taking {
 impl Held {
     /// None.
     pub(super) fn new() -> Self {
-        let keys = Keys { counts: HashMap::new(), empty_since: Instant::now() };
-        Self { keys: Mutex::new(keys), again: AtomicUsize::new(0) }
+        Self { keys: Mutex::default(), again: AtomicUsize::new(0) }
     }
 
     /// One more; and whether it is the only one.
     pub(super) fn hold(&self, key: &AlertKey) -> (Holding<'_>, bool) {
         let mut keys = self.keys();
-        let is_only_one = keys.counts.is_empty();
-        *keys.counts.entry(key.clone()).or_default() += 1;
+        let is_only_one = keys.is_empty();
+        *keys.entry(key.clone()).or_default() += 1;
         (Holding { held: self, key: key.clone() }, is_only_one)
     }
 
@@ -94,7 +84,7 @@ impl Held {
 
     /// How many.
     pub(super) fn count(&self) -> usize {
-        self.keys().counts.values().sum()
+        self.keys().values().sum()
     }
 
     /// How many of them failed or wait.
@@ -102,20 +92,14 @@ impl Held {
         self.again.load(Ordering::Relaxed)
     }
 
-    /// For how long there has been none; zero while there is one.
-    pub(super) fn empty_for(&self) -> Duration {
-        let keys = self.keys();
-        if keys.counts.is_empty() { keys.empty_since.elapsed() } else { Duration::ZERO }
-    }
-
     /// Whether there is none but of `alerts`, from which those are removed that are not held any more.
     pub(super) fn are_all_among(&self, alerts: &mut HashMap<AlertKey, bool>) -> bool {
         let keys = self.keys();
-        alerts.retain(|key, _| keys.counts.contains_key(key));
-        alerts.len() == keys.counts.len()
+        alerts.retain(|key, _| keys.contains_key(key));
+        alerts.len() == keys.len()
     }
 
-    fn keys(&self) -> MutexGuard<'_, Keys> {
+    fn keys(&self) -> MutexGuard<'_, HashMap<AlertKey, usize>> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -123,14 +107,11 @@ impl Held {
 impl Drop for Holding<'_> {
     fn drop(&mut self) {
         let mut keys = self.held.keys();
-        if let Some(count) = keys.counts.get_mut(&self.key) {
+        if let Some(count) = keys.get_mut(&self.key) {
             *count -= 1;
             if *count == 0 {
-                keys.counts.remove(&self.key);
+                keys.remove(&self.key);
             }
-        }
-        if keys.counts.is_empty() {
-            keys.empty_since = Instant::now();
         }
     }
 }

@@ -64,26 +64,53 @@ impl Later {
         loop {
             let added = self.added.notified();
             let first = self.due().values().map(|due| due.at).min();
-            match first {
-                Some(first) => return sleep_until(first).await,
-                None => added.await,
+            let due = async {
+                match first {
+                    Some(first) => sleep_until(first).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => return,
+                () = added => {}
             }
         }
     }
 
-    /// Those that are due, as many as go together in one search; this look of theirs is counted. After its last one an alert
-    /// is forgotten.
-    pub(super) fn take_due(&self) -> Vec<AlertKey> {
+    /// Those that are due, as many as go together in one search.
+    pub(super) fn all_due(&self) -> Vec<AlertKey> {
+        let until = Instant::now() + TOGETHER;
+        let all = self.due();
+        let due = all.iter().filter(|(_, due)| due.at <= until).take(MOST_IN_A_SEARCH);
+        due.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// They were looked for. After its last look an alert is forgotten.
+    pub(super) fn looked_for(&self, keys: &[AlertKey]) {
         let (mut all, now) = (self.due(), Instant::now());
-        let due = all.iter_mut().filter(|(_, due)| due.at <= now + TOGETHER).take(MOST_IN_A_SEARCH);
-        let keys = due.map(|(key, due)| {
+        for key in keys {
+            let Some(due) = all.get_mut(key) else { continue };
             due.looks += 1;
-            due.at = now + WAITS.get(due.looks).copied().unwrap_or_default();
-            key.clone()
-        });
-        let keys = keys.collect();
-        all.retain(|_, due| due.looks < WAITS.len());
-        keys
+            match WAITS.get(due.looks) {
+                Some(wait) => due.at = now + *wait,
+                None => drop(all.remove(key)),
+            }
+        }
+    }
+
+    /// They could not be looked for: the same look is made a little later.
+    pub(super) fn put_off(&self, keys: &[AlertKey]) {
+        let (mut all, at) = (self.due(), Instant::now() + WAITS[0]);
+        for key in keys {
+            if let Some(due) = all.get_mut(key) {
+                due.at = at;
+            }
+        }
+    }
+
+    /// Another look at it would not help.
+    pub(super) fn forget(&self, key: &AlertKey) {
+        self.due().remove(key);
     }
 
     fn due(&self) -> MutexGuard<'_, HashMap<AlertKey, Due>> {

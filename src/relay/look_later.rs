@@ -1,12 +1,14 @@
 //! Looking for tickets that RT made long after their alert was done, and merging them.
 
+use std::collections::BTreeSet;
+
 use tracing::{debug, warn};
 
 use super::merge::Merge;
 use super::shared::Relay;
 use super::slots::Kind;
 use crate::protocol::{Event, Heard, Next, Protocol, Request, Verdict};
-use crate::rtir::{Client, Error};
+use crate::rtir::{Client, Error, Hit};
 use crate::ticket::AlertKey;
 
 impl Relay {
@@ -14,37 +16,56 @@ impl Relay {
     pub async fn keep_looking_later(&self) {
         loop {
             self.later.until_due().await;
-            // Only then: looks that are counted while RT is unavailable would all be over before it has finished.
+            // Only then: looks while RT is unavailable would all be over before it has finished what it was asked.
             self.until_open().await;
             let client = self.slots.get(Kind::Again).await;
-            let keys = self.later.take_due();
-            if keys.is_empty() {
+            if !self.state.is_open() {
                 continue;
             }
-            if let Err(error) = self.look_later(&client, &keys).await {
+            let keys = self.later.all_due();
+            let found = client.search_each(&keys).await;
+            if let Err(error) = found {
+                drop(client);
                 debug!("{} alerts that are done could not be looked for again: {}", keys.len(), error.diagnosis());
+                self.later.put_off(&keys);
+                self.look_after(&error).await;
+                continue;
+            }
+            self.later.looked_for(&keys);
+            for (key, hits) in keys.iter().zip(found.into_iter().flatten()) {
+                self.merge_late(&client, key, &hits).await;
             }
         }
     }
 
-    async fn look_later(&self, client: &Client, keys: &[AlertKey]) -> Result<(), Error> {
-        for (key, hits) in keys.iter().zip(client.search_each(keys).await?) {
-            let hits: Vec<_> = hits.iter().map(|hit| hit.seen).collect();
-            let Some(protocol) = Protocol::of_late_duplicates(&hits) else { continue };
-            warn!("another ticket of the alert {key} appeared long after it was done");
-            if let Err(error) = self.merge_late(client, protocol).await {
-                warn!(
-                    "the tickets of the alert {key} could not be merged: {}. Unless one of the looks of the next minutes does, \
-                     merge them by hand",
-                    error.diagnosis()
-                );
-            }
+    /// Merges what `found` shows to have appeared late.
+    async fn merge_late(&self, client: &Client, key: &AlertKey, found: &[Hit]) {
+        let seen = |hits: &[Hit]| hits.iter().map(|hit| hit.seen).collect::<Vec<_>>();
+        let stand: BTreeSet<_> = found.iter().map(|hit| hit.seen.leads_to).collect();
+        if stand.len() < 2 {
+            return;
         }
-        Ok(())
+        warn!("another ticket of the alert {key} appeared long after it was done: there are {stand:?}");
+        // The search may be older than what somebody has done with them meanwhile.
+        let merged = match client.search(key).await.map(|hits| Protocol::of_late_duplicates(&seen(&hits))) {
+            Ok(None) => {
+                warn!("they are not merged, since somebody has merged one of them into a ticket of theirs");
+                return self.later.forget(key);
+            }
+            Ok(Some(protocol)) => self.merge(client, key, protocol).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = merged {
+            warn!(
+                "the tickets of the alert {key} could not be merged: {}. Unless one of the looks of the next minutes does, \
+                 merge them by hand",
+                error.diagnosis()
+            );
+        }
     }
 
     /// Merges, as far as RT does.
-    async fn merge_late(&self, client: &Client, mut protocol: Protocol) -> Result<(), Error> {
+    async fn merge(&self, client: &Client, key: &AlertKey, mut protocol: Protocol) -> Result<(), Error> {
         let mut merge = Merge::default();
         let mut failure = None;
         while let Next::Ask(request) = protocol.next() {
@@ -63,8 +84,10 @@ impl Relay {
                 Request::Search | Request::Create | Request::Explain(_) => break,
             };
             for event in protocol.hear(heard) {
-                if matches!(event, Event::Merged { .. }) {
-                    self.metrics.late_duplicate();
+                match event {
+                    Event::Merged { .. } => self.metrics.late_duplicate(),
+                    Event::Unmerged { .. } => self.later.forget(key),
+                    Event::SecondLook => {}
                 }
                 merge.note(event, &self.metrics);
             }

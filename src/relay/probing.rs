@@ -43,7 +43,7 @@ impl Relay {
     /// After an attempt failed with `error`: whether RT is well otherwise. One looks for all that failed by then.
     pub(super) async fn look_after(&self, error: &Error) -> bool {
         self.state.attempt_failed();
-        if error.class() == Class::SetUp {
+        if error.class() == Class::SetUp && !matches!(error, Error::Credentials(_)) {
             self.gate.close();
             self.state.is_down(error.diagnosis(), error.retry_after().unwrap_or_default());
             return false;
@@ -54,6 +54,11 @@ impl Relay {
         }
         let mut looking = self.looking.lock().await;
         if !self.state.is_open() {
+            return false;
+        }
+        if let Error::Credentials(_) = error {
+            self.gate.close();
+            self.state.is_refused(error.diagnosis());
             return false;
         }
         if looking.is_some_and(|passed| passed > failed) {
@@ -102,10 +107,12 @@ impl Relay {
             info!(rt.ticket_id = ticket.0, "ticket {ticket} is found by its key now: {key}");
             self.gate.forget(ticket);
         }
-        // One at a time, where looks have said "well" before while creates failed; and first those that have not failed.
-        self.gate.close();
-        self.slots.fresh_first(true);
         self.state.probe_passed(&self.held);
+        if matches!(self.condition(), Condition::HalfOpen(_)) {
+            // Creates have failed while probes passed: one at a time, and first those that have not failed.
+            self.gate.close();
+            self.slots.fresh_first(true);
+        }
         Some(passed)
     }
 }

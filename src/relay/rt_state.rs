@@ -27,7 +27,7 @@ const ALERTS_THAT_TELL: usize = 3;
 /// The longest wait before refused credentials are tried again: they may have been changed.
 const LOGIN_WAIT: Duration = Duration::from_mins(5);
 /// Alerts that would try one by one, and of which there has been none for so long, are another relay's.
-pub(super) const NOTHING_TO_TRY: Duration = Duration::from_secs(10);
+const NOTHING_TO_TRY: Duration = Duration::from_secs(10);
 /// Between two tries of an RT whose probes say nothing the outage grows by this part of its age.
 const TRY_AFTER_PART: u32 = 5;
 
@@ -168,13 +168,20 @@ impl RtState {
         self.go_down(cause);
     }
 
-    /// Alerts would try one by one, and for long there has been none: nothing is known to fail any more.
-    pub(super) fn nothing_to_try(&self) {
-        let has_tried = self.failing().half_open_since.is_some_and(|since| since.elapsed() >= NOTHING_TO_TRY);
-        if has_tried && matches!(*self.condition.borrow(), Condition::HalfOpen(_)) {
-            *self.failing() = Failing::default();
+    /// Alerts try one by one, and none of those that failed is held any more: nothing is known to fail. Returns whether
+    /// that ended an outage.
+    pub(super) fn nothing_to_try(&self, held: &Held) -> bool {
+        let mut failing = self.failing();
+        let has_tried = failing.half_open_since.is_some_and(|since| since.elapsed() >= NOTHING_TO_TRY);
+        held.are_all_among(&mut failing.alerts);
+        let is_over =
+            has_tried && failing.alerts.is_empty() && matches!(*self.condition.borrow(), Condition::HalfOpen(_));
+        if is_over {
+            *failing = Failing::default();
+            drop(failing);
             self.go_up();
         }
+        is_over
     }
 
     /// A ticket was created and proven.

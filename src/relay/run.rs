@@ -126,9 +126,9 @@ impl Service {
     async fn relay_until_stopped(self: &Arc<Self>, mut consumer: Consumer) {
         let tasks = TaskTracker::new();
         let (service, stop) = (Arc::clone(self), self.stop.clone());
-        let beside =
-            Box::pin(async move { tokio::join!(service.relay.keep_probing(), service.relay.keep_looking_later()) });
-        tasks.spawn(async move { unless(&stop, beside).await });
+        tasks.spawn(async move { unless(&stop, service.relay.keep_probing()).await });
+        let (service, stop) = (Arc::clone(self), self.stop.clone());
+        tasks.spawn(async move { unless(&stop, Box::pin(service.relay.keep_looking_later())).await });
         let mut losses = Losses::new(&self.retry);
         loop {
             let released = self.stop.child_token();
@@ -236,9 +236,9 @@ impl Service {
     /// Takes more deliveries where there is no reason not to: the first one proves harmless; or most of those that are held
     /// only wait, and would keep the others from their turn.
     async fn widen(&self, consumer: &mut Consumer, delivered: &mut Arc<()>) -> Result<(), amqp::Error> {
+        consumer.widen_when_proven().await?;
         let prefetch = usize::from(self.prefetch);
         let (held, waiting) = (self.taken.count(), self.relay.in_flight_again() + self.waiting_dead_letters());
-        consumer.widen_when_proven(held > 0 && waiting >= held).await?;
         let is_full = Arc::strong_count(delivered) > prefetch;
         let most_wait = waiting * 4 >= held * 3;
         let has_room = held + prefetch <= MOST_HELD * prefetch && self.taken.bytes() < MOST_BYTES;

@@ -12,7 +12,7 @@ use tracing::{error, info};
 use super::gate::Gate;
 use super::held::Held;
 use super::later::Later;
-use super::rt_state::{Condition, NOTHING_TO_TRY, RtState};
+use super::rt_state::{Condition, RtState};
 use super::slots::Slots;
 use super::turns::Turns;
 use crate::diagnosis::Diagnosis;
@@ -119,10 +119,10 @@ impl Relay {
         self.slots.limit()
     }
 
-    /// No alert has been held for long: what failed before is another relay's now.
+    /// To be called now and then: what failed before may be another relay's now.
     pub fn rest(&self) {
-        if self.held.empty_for() >= NOTHING_TO_TRY {
-            self.state.nothing_to_try();
+        if self.state.nothing_to_try(&self.held) {
+            self.slots.fresh_first(false);
         }
     }
 

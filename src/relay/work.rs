@@ -18,7 +18,7 @@ use super::slots::Kind;
 use super::trial::Trial;
 use crate::diagnosis::Diagnosis;
 use crate::outcome::{Class, Done, Fate, Reason};
-use crate::protocol::{self, End, Heard, Next, Protocol, Request, Verdict, Wait};
+use crate::protocol::{self, End, Event, Heard, Next, Protocol, Request, Verdict, Wait};
 use crate::rtir::{Error, Hit};
 use crate::ticket::NewTicket;
 
@@ -42,6 +42,8 @@ pub(super) struct Work<'a> {
     merge: Merge,
     /// Whom RT dropped of its requestors is named.
     named_missing: bool,
+    /// A duplicate that RT does not merge is named, for somebody to do it.
+    is_named: bool,
 }
 
 impl<'a> Work<'a> {
@@ -65,6 +67,7 @@ impl<'a> Work<'a> {
             hit: None,
             merge: Merge::default(),
             named_missing: false,
+            is_named: false,
         }
     }
 
@@ -99,6 +102,7 @@ impl<'a> Work<'a> {
                 }
             };
             for event in self.protocol.hear(heard) {
+                self.is_named |= matches!(event, Event::Unmerged { .. });
                 self.merge.note(event, &self.relay.metrics);
             }
         }
@@ -281,7 +285,7 @@ impl<'a> Work<'a> {
     }
 
     fn fate(&self, end: End) -> Fate {
-        if end != End::Returned && self.protocol.is_in_doubt() {
+        if end != End::Returned && self.protocol.is_in_doubt() && !self.is_named {
             self.relay.later.remember(&self.ticket.key);
         }
         match (end, &self.trial.failure) {

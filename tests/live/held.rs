@@ -14,28 +14,25 @@ use crate::support::lab::setting;
 #[tokio::test]
 async fn alerts_that_wait_for_a_second_look_hold_up_no_other() {
     const ALERTS: usize = 60;
-    // Once by somebody who looked, and so often that each may be what ends the relay.
-    for returns in [1, 3] {
-        let rt = FakeRt::start();
-        // It takes long.
-        let others = [("RETRY_UNKNOWN_WAIT", "10m")];
-        let stage = Stage::scripted(&setting("RELAY_LAB_AMQP_URL"), "second-looks", &rt, &others).await;
-        stage.declare().await;
-        for number in 0..ALERTS {
-            let mut headers = FieldTable::default();
-            headers.insert("x-delivery-count".into(), AMQPValue::LongLongInt(returns));
-            let given_before = BasicProperties::default().with_headers(headers);
-            stage.amqp.publish_with(&alerts::body(&alerts::ssl(&format!("alert-{number}"))), given_before).await;
-        }
-        let relay = stage.relay().await;
-        rt.has_tickets(ALERTS).await;
-        eventually("all wait", async || rt.is_idle().then_some(())).await;
-        assert_eq!(relay.count("\"outcome\""), 0);
-        let (status, log) = relay.terminate().await;
-        assert_eq!(status.code(), Some(0), "{log}");
-        assert_eq!(stage.amqp.ready(&stage.amqp.amqp_queue()).await as usize, ALERTS);
-        assert_eq!(rt.tickets().len(), ALERTS);
+    let rt = FakeRt::start();
+    // It takes long.
+    let others = [("RETRY_UNKNOWN_WAIT", "10m")];
+    let stage = Stage::scripted(&setting("RELAY_LAB_AMQP_URL"), "second-looks", &rt, &others).await;
+    stage.declare().await;
+    for number in 0..ALERTS {
+        let mut headers = FieldTable::default();
+        headers.insert("x-delivery-count".into(), AMQPValue::LongLongInt(1));
+        let given_before = BasicProperties::default().with_headers(headers);
+        stage.amqp.publish_with(&alerts::body(&alerts::ssl(&format!("alert-{number}"))), given_before).await;
     }
+    let relay = stage.relay().await;
+    rt.has_tickets(ALERTS).await;
+    eventually("all wait", async || rt.is_idle().then_some(())).await;
+    assert_eq!(relay.count("\"outcome\""), 0);
+    let (status, log) = relay.terminate().await;
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert_eq!(stage.amqp.ready(&stage.amqp.amqp_queue()).await as usize, ALERTS);
+    assert_eq!(rt.tickets().len(), ALERTS);
 }
 
 #[tokio::test]
@@ -76,7 +73,15 @@ async fn no_more_than_three_times_the_prefetch_is_held_while_dead_letters_cannot
     let held = async || BAD - stage.amqp.ready(&queue).await as usize;
     // The first alone, then twice the prefetch; as many again would be too many.
     eventually("more than the prefetch is held", async || (held().await > 20).then_some(())).await;
-    assert!(held().await <= 30, "{}", held().await);
+    // For some turns of the loop that would take more.
+    let mut turns = 0;
+    eventually("some turns", async || {
+        let held = held().await;
+        assert!(held <= 30, "{held}");
+        turns += 1;
+        (turns > 60).then_some(())
+    })
+    .await;
     let (status, log) = relay.terminate().await;
     assert_eq!(status.code(), Some(0), "{log}");
     assert_eq!(held().await, 0, "all are back");

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use rtir_relay::metrics::Now;
 use rtir_relay::outcome::{Done, Reason};
+use rtir_relay::relay::Condition;
 use tokio::task::JoinHandle;
 
 use crate::handle::{Clock, Scene, dead_letter, done};
+use crate::secrets::Captured;
 use crate::support::alerts;
 use crate::support::fake_rt::{Answer, Fault, Op};
 use crate::support::health::Scraped;
@@ -145,5 +147,91 @@ async fn no_look_is_spent_while_rt_is_unavailable() {
     clock.until("both tickets", || (scene.rt.tickets().len() == 3).then_some(())).await;
     clock.until("a merge", || (scene.rt.unmerged().len() == 2).then_some(())).await;
     scene.assert_one_each(&["alert-1", "alert-2"]);
+    looking.abort();
+}
+
+#[tokio::test]
+async fn no_look_is_spent_on_an_outage_that_no_alert_meets() {
+    let clock = Clock::stopped();
+    let scene = done_with_a_create_under_way(&clock).await;
+    let looking = scene.look_later();
+    for op in [Op::Find, Op::Rt] {
+        scene.rt.keep(op, Fault::CutBefore);
+    }
+    clock.pass(17).await;
+    assert!(matches!(scene.relay.condition(), Condition::Down(_)));
+    scene.rt.well();
+    clock.pass(1).await;
+    scene.rt.thaw();
+    clock.until("both tickets", || (scene.rt.tickets().len() == 2).then_some(())).await;
+    clock.pass(3).await;
+    clock.until("a merge", || (scene.rt.unmerged().len() == 1).then_some(())).await;
+    looking.abort();
+}
+
+#[tokio::test]
+async fn an_alert_is_looked_for_after_a_minute_though_another_is_due_much_later() {
+    let clock = Clock::stopped();
+    let scene = Scene::new(&Clock::SHORT_TIMEOUT);
+    let looking = scene.look_later();
+    done(&clock.fate(scene.start_again(&alerts::ssl("first"))).await);
+    clock.pass(6).await;
+    done(&clock.fate(scene.start_again(&alerts::ssl("second"))).await);
+    let searches = scene.rt.count(Op::Find);
+    clock.pass(2).await;
+    assert_eq!(scene.rt.count(Op::Find), searches + 1);
+    looking.abort();
+}
+
+#[tokio::test]
+async fn credentials_that_rt_refuses_are_tried_rarely_by_later_looks() {
+    let clock = Clock::stopped();
+    let scene = Scene::new(&[&Clock::SHORT_TIMEOUT[..], &[("RTIR_CONCURRENCY", "4")]].concat());
+    let again: Vec<_> = (0..100).map(|number| scene.start_again(&alerts::ssl(&format!("again-{number}")))).collect();
+    for again in again {
+        done(&clock.fate(again).await);
+    }
+    scene.rt.change_password("another");
+    scene.rt.forget_sessions();
+    let logins = scene.rt.count(Op::LogIn);
+    let looking = scene.look_later();
+    clock.pass(10).await;
+    assert!(matches!(scene.relay.condition(), Condition::Down(_)));
+    // At 5, 10, 20, 40, 80, 160 and 300 s.
+    assert!(scene.rt.count(Op::LogIn) - logins <= 10, "{} logins", scene.rt.count(Op::LogIn) - logins);
+    looking.abort();
+}
+
+#[tokio::test]
+async fn a_duplicate_that_rt_does_not_merge_is_named_once() {
+    let clock = Clock::stopped();
+    let scene = Scene::new(&Clock::SHORT_TIMEOUT);
+    for _ in 0..2 {
+        scene.rt.add(Some("alert-1"));
+    }
+    scene.rt.set_up(|set_up| set_up.modify_ticket = false);
+    let captured = Captured::start();
+    done(&clock.fate(scene.start_again(&alerts::ssl("alert-1"))).await);
+    let requests = scene.rt.requests_so_far();
+    let looking = scene.look_later();
+    clock.pass(6).await;
+    assert_eq!(scene.rt.requests_so_far(), requests);
+    assert!(!captured.text().contains("long after"));
+    looking.abort();
+}
+
+#[tokio::test]
+async fn a_late_ticket_is_named_and_left_where_an_analyst_has_merged_the_other_into_theirs() {
+    let clock = Clock::stopped();
+    let scene = done_with_a_create_under_way(&clock).await;
+    let theirs = scene.rt.add(None);
+    scene.rt.edit(1, |ticket| ticket.effective_id = theirs);
+    let captured = Captured::start();
+    let looking = scene.look_later();
+    scene.rt.thaw();
+    clock.until("the late one", || (scene.rt.tickets().len() == 3).then_some(())).await;
+    clock.pass(2).await;
+    assert_eq!(scene.rt.unmerged().len(), 2);
+    assert!(captured.text().contains("into a ticket of theirs"), "{}", captured.text());
     looking.abort();
 }

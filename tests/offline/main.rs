@@ -21,6 +21,7 @@ mod letter;
 mod links;
 mod mapping;
 mod monitored;
+mod outages;
 mod postbox;
 mod properties;
 mod protocol;

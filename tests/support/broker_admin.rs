@@ -116,8 +116,8 @@ async fn call(method: Method, path: &str, body: &Value) -> String {
     })
     .await;
     let (status, text) = (answer.status(), answer.text().await.unwrap());
-    let is_gone = is_repeated && method == Method::DELETE && status == StatusCode::NOT_FOUND;
+    let was_deleted = is_repeated && method == Method::DELETE && status == StatusCode::NOT_FOUND;
     let is_done = matches!(status, StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT);
-    assert!(is_done || is_gone, "{path}: {status} {text}");
+    assert!(is_done || was_deleted, "{path}: {status} {text}");
     text
 }

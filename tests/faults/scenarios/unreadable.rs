@@ -52,8 +52,10 @@ pub async fn crash_loop(form: Form) -> Row {
     rt.keep_for(Op::Create, CRASH, Fault::CutBefore);
 
     let given_up = format!("{CRASH}-given-up");
+    // It has neighbours on either side.
+    stage.publish(alerts / 2).await;
     stage.publish_alert(&given_up).await;
-    stage.publish(alerts).await;
+    stage.publish(alerts - alerts / 2).await;
     let mut times = 0;
     let relay = loop {
         match outlives(&stage, &rt, 0).await {

@@ -9,12 +9,13 @@
 //! - `slots`: so many requests to RT at a time, and fairly. `turns`: one key at a time. `gate`: the first create runs alone,
 //!   until it is proven that tickets are found. `held`: what is taken from the broker, and not settled.
 //! - `rt_state`: whether RT is well; `probing` looks. `letter_state`: whether dead letters can be stored. `outage`: what is
-//!   down, since when, as both say it.
+//!   down, since when, as both say it. `due`: waits for a moment that may change meanwhile.
 //! - [`Service`]: consumes, spawns a task for each delivery, in which `panics` are caught, and settles each in one place
 //!   (`settle`); `losses`: how soon and how carefully it consumes again; [`Status`] is what its loop says of itself.
 
 mod attempt;
 mod connection;
+mod due;
 mod gate;
 mod handle;
 mod held;

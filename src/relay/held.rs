@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::ticket::AlertKey;
 
 /// How many alerts are held, of which keys, and how many of them come again.
+#[derive(Default)]
 pub(super) struct Held {
     /// How many alerts there are of each key.
     keys: Mutex<HashMap<AlertKey, usize>>,
@@ -63,11 +64,6 @@ impl Drop for Taking {
 }
 
 impl Held {
-    /// None.
-    pub(super) fn new() -> Self {
-        Self { keys: Mutex::default(), again: AtomicUsize::new(0) }
-    }
-
     /// One more; and whether it is the only one.
     pub(super) fn hold(&self, key: &AlertKey) -> (Holding<'_>, bool) {
         let mut keys = self.keys();
@@ -92,11 +88,11 @@ impl Held {
         self.again.load(Ordering::Relaxed)
     }
 
-    /// Whether there is none but of `alerts`, from which those are removed that are not held any more.
-    pub(super) fn are_all_among(&self, alerts: &mut HashMap<AlertKey, bool>) -> bool {
+    /// Removes those of `alerts` that are not held any more. Returns how many keys are held.
+    pub(super) fn leave_held(&self, alerts: &mut HashMap<AlertKey, bool>) -> usize {
         let keys = self.keys();
         alerts.retain(|key, _| keys.contains_key(key));
-        alerts.len() == keys.len()
+        keys.len()
     }
 
     fn keys(&self) -> MutexGuard<'_, HashMap<AlertKey, usize>> {

@@ -5,13 +5,13 @@
 //! This is known to this process only: a restart forgets it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::debug;
 
+use super::due::until_due;
 use crate::ticket::AlertKey;
 
 /// How long after an alert was done, and after each look, until the next: after 1, 5 and 15 minutes, where RT is healthy.
@@ -26,8 +26,7 @@ const TOGETHER: Duration = Duration::from_secs(10);
 /// The alerts to look for again.
 #[derive(Default)]
 pub(super) struct Later {
-    due: Mutex<HashMap<AlertKey, Due>>,
-    added: Notify,
+    due: watch::Sender<HashMap<AlertKey, Due>>,
 }
 
 /// The next look for an alert.
@@ -41,79 +40,68 @@ struct Due {
 impl Later {
     /// The alert of `key` is done, and another ticket of it may appear.
     pub(super) fn remember(&self, key: &AlertKey) {
-        let mut due = self.due();
-        let done = Instant::now();
-        due.insert(key.clone(), Due { at: done + WAITS[0], done, looks: 0 });
-        if due.len() > MOST
-            && let Some(first) = due.iter().min_by_key(|(_, due)| due.done).map(|(key, _)| key.clone())
-        {
-            debug!("{first} is not looked for again: there are more than {MOST}");
-            due.remove(&first);
-        }
-        drop(due);
-        self.added.notify_one();
+        self.due.send_modify(|all| {
+            let done = Instant::now();
+            all.insert(key.clone(), Due { at: done + WAITS[0], done, looks: 0 });
+            if all.len() > MOST
+                && let Some(first) = all.iter().min_by_key(|(_, due)| due.done).map(|(key, _)| key.clone())
+            {
+                debug!("{first} is not looked for again: there are more than {MOST}");
+                all.remove(&first);
+            }
+        });
     }
 
     /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.due().len()
+        self.due.borrow().len()
     }
 
     /// Waits until one is due.
     pub(super) async fn until_due(&self) {
-        loop {
-            let added = self.added.notified();
-            let first = self.due().values().map(|due| due.at).min();
-            let due = async {
-                match first {
-                    Some(first) => sleep_until(first).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = due => return,
-                () = added => {}
-            }
-        }
+        until_due(self.due.subscribe(), |all| all.values().map(|due| due.at).min()).await;
     }
 
     /// Those that are due, as many as go together in one search.
     pub(super) fn all_due(&self) -> Vec<AlertKey> {
         let until = Instant::now() + TOGETHER;
-        let all = self.due();
+        let all = self.due.borrow();
         let due = all.iter().filter(|(_, due)| due.at <= until).take(MOST_IN_A_SEARCH);
         due.map(|(key, _)| key.clone()).collect()
     }
 
     /// They were looked for. After its last look an alert is forgotten.
     pub(super) fn looked_for(&self, keys: &[AlertKey]) {
-        let (mut all, now) = (self.due(), Instant::now());
-        for key in keys {
-            let Some(due) = all.get_mut(key) else { continue };
-            due.looks += 1;
-            match WAITS.get(due.looks) {
-                Some(wait) => due.at = now + *wait,
-                None => drop(all.remove(key)),
+        let now = Instant::now();
+        self.due.send_modify(|all| {
+            for key in keys {
+                let Some(due) = all.get_mut(key) else { continue };
+                due.looks += 1;
+                if let Some(wait) = WAITS.get(due.looks) {
+                    due.at = now + *wait;
+                } else {
+                    all.remove(key);
+                }
             }
-        }
+        });
     }
 
     /// They could not be looked for: the same look is made a little later.
     pub(super) fn put_off(&self, keys: &[AlertKey]) {
-        let (mut all, at) = (self.due(), Instant::now() + WAITS[0]);
-        for key in keys {
-            if let Some(due) = all.get_mut(key) {
-                due.at = at;
+        let at = Instant::now() + WAITS[0];
+        self.due.send_modify(|all| {
+            for key in keys {
+                if let Some(due) = all.get_mut(key) {
+                    due.at = at;
+                }
             }
-        }
+        });
     }
 
     /// Another look at it would not help.
     pub(super) fn forget(&self, key: &AlertKey) {
-        self.due().remove(key);
-    }
-
-    fn due(&self) -> MutexGuard<'_, HashMap<AlertKey, Due>> {
-        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+        self.due.send_modify(|all| {
+            all.remove(key);
+        });
     }
 }

@@ -13,7 +13,8 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::outage::{Outage, next_wait, until_due};
+use super::due::until_due;
+use super::outage::{Outage, next_wait};
 use crate::diagnosis::Diagnosis;
 
 /// So many different copies that cannot be stored make an outage.

@@ -23,6 +23,10 @@ impl Relay {
                 continue;
             }
             let keys = self.later.all_due();
+            // It may have been done once more meanwhile, and be due later.
+            if keys.is_empty() {
+                continue;
+            }
             let found = client.search_each(&keys).await;
             if let Err(error) = found {
                 drop(client);

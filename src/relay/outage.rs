@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::diagnosis::Diagnosis;
@@ -53,21 +52,4 @@ impl Outage {
 /// The wait after one of `last`, or the first one.
 pub(super) fn next_wait(last: Option<Duration>) -> Duration {
     last.map_or(FIRST_WAIT, |last| (last * 2).min(MAX_WAIT))
-}
-
-/// Waits for the moment that `due` makes of the state, which may change meanwhile.
-pub(super) async fn until_due<T>(mut state: watch::Receiver<T>, due: impl Fn(&T) -> Option<Instant>) {
-    loop {
-        let due = due(&state.borrow_and_update());
-        let due = async {
-            match due {
-                Some(due) => sleep_until(due).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = due => return,
-            _ = state.changed() => {}
-        }
-    }
 }

@@ -50,7 +50,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_dead_letters_the_alert_and_gives_back_all_that_it_held() {
-        let (turns, slots, gate) = (Turns::default(), Slots::new(vec![()]), Gate::default());
+        let (turns, slots, gate) = (Turns::default(), Slots::new(vec![()], || false), Gate::default());
         let key = AlertKey::new(None, "alert-1");
         let handled = caught(async {
             let _turn = turns.take(&key).await;

@@ -108,10 +108,9 @@ impl Relay {
             self.gate.forget(ticket);
         }
         self.state.probe_passed(&self.held);
-        if matches!(self.condition(), Condition::HalfOpen(_)) {
-            // Creates have failed while probes passed: one at a time, and first those that have not failed.
+        if self.state.is_half_open() {
+            // Creates have failed while probes passed: one at a time.
             self.gate.close();
-            self.slots.fresh_first(true);
         }
         Some(passed)
     }

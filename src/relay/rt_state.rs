@@ -17,8 +17,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::info;
 
+use super::due::until_due;
 use super::held::Held;
-use super::outage::{FIRST_WAIT, MAX_WAIT, Outage, next_wait, until_due};
+use super::outage::{FIRST_WAIT, MAX_WAIT, Outage, next_wait};
 use crate::diagnosis::Diagnosis;
 use crate::ticket::AlertKey;
 
@@ -111,6 +112,11 @@ impl RtState {
         self.condition.borrow().is_open()
     }
 
+    /// Whether alerts try one by one, though probes pass.
+    pub(super) fn is_half_open(&self) -> bool {
+        matches!(*self.condition.borrow(), Condition::HalfOpen(_))
+    }
+
     pub(super) fn watch(&self) -> watch::Receiver<Condition> {
         self.condition.subscribe()
     }
@@ -149,8 +155,8 @@ impl RtState {
         let mut failing = self.failing();
         failing.alerts.insert(key.clone(), while_others_succeed);
         let age = failing.since.get_or_insert_with(Start::now).began.elapsed();
-        let half_open = matches!(*self.condition.borrow(), Condition::HalfOpen(_));
-        let all_failed = held.are_all_among(&mut failing.alerts);
+        let half_open = self.is_half_open();
+        let all_failed = held.leave_held(&mut failing.alerts) == failing.alerts.len();
         let that_tell = failing.alerts.values().filter(|while_others_succeed| !**while_others_succeed).count();
         let telling = if half_open {
             // Held for longer, they would be taken back by the broker.
@@ -168,26 +174,22 @@ impl RtState {
         self.go_down(cause);
     }
 
-    /// Alerts try one by one, and none of those that failed is held any more: nothing is known to fail. Returns whether
-    /// that ended an outage.
-    pub(super) fn nothing_to_try(&self, held: &Held) -> bool {
+    /// Alerts try one by one, and none of those that failed is held any more: nothing is known to fail.
+    pub(super) fn nothing_to_try(&self, held: &Held) {
         let mut failing = self.failing();
         let has_tried = failing.half_open_since.is_some_and(|since| since.elapsed() >= NOTHING_TO_TRY);
-        held.are_all_among(&mut failing.alerts);
-        let is_over =
-            has_tried && failing.alerts.is_empty() && matches!(*self.condition.borrow(), Condition::HalfOpen(_));
-        if is_over {
+        held.leave_held(&mut failing.alerts);
+        if has_tried && failing.alerts.is_empty() && self.is_half_open() {
             *failing = Failing::default();
             drop(failing);
             self.go_up();
         }
-        is_over
     }
 
     /// A ticket was created and proven.
     pub(super) fn alert_succeeded(&self) {
         *self.failing() = Failing::default();
-        if matches!(*self.condition.borrow(), Condition::HalfOpen(_)) {
+        if self.is_half_open() {
             self.go_up();
         }
     }
@@ -206,8 +208,7 @@ impl RtState {
         self.failing().probe_after
     }
 
-    /// A probe passed. Where creates fail all the same that says little: alerts
-    /// try one by one.
+    /// A probe passed. Where creates fail all the same that says little: alerts try one by one.
     pub(super) fn probe_passed(&self, held: &Held) {
         let mut failing = self.failing();
         failing.login_after = None;

@@ -37,7 +37,7 @@ pub struct Relay {
     /// Probes RT, and waits for no alert.
     pub(super) prober: Client,
     pub(super) gate: Gate,
-    pub(super) state: RtState,
+    pub(super) state: Arc<RtState>,
     pub(super) turns: Turns,
     pub(super) tickets_created: AtomicU64,
     pub(super) metrics: Arc<Metrics>,
@@ -60,18 +60,20 @@ impl Relay {
         let prober = client.another();
         let mut clients: Vec<_> = (1..concurrency).map(|_| client.another()).collect();
         clients.push(client);
+        let state = Arc::new(RtState::new(pause_after));
+        let tries_alone = Arc::clone(&state);
         Self {
             rules,
             retry,
             prober,
-            slots: Slots::new(clients),
+            slots: Slots::new(clients, move || tries_alone.is_half_open()),
             room: Semaphore::new(ROOM_KIB),
             gate: Gate::default(),
-            state: RtState::new(pause_after),
+            state,
             turns: Turns::default(),
             tickets_created: AtomicU64::new(0),
             metrics,
-            held: Held::new(),
+            held: Held::default(),
             later: Later::default(),
             looking: Mutex::new(None),
         }
@@ -121,9 +123,7 @@ impl Relay {
 
     /// To be called now and then: what failed before may be another relay's now.
     pub fn rest(&self) {
-        if self.state.nothing_to_try(&self.held) {
-            self.slots.fresh_first(false);
-        }
+        self.state.nothing_to_try(&self.held);
     }
 
     /// Waits until RT has been down for so long that alerts are better off with the broker.
@@ -158,7 +158,6 @@ impl Relay {
     pub(super) fn ticket_made(&self) {
         self.tickets_created.fetch_add(1, Ordering::Relaxed);
         self.state.alert_succeeded();
-        self.slots.fresh_first(false);
     }
 
     /// `ticket` was made without its key, or cannot be found by it: nothing else is made until it can.

@@ -34,6 +34,7 @@ pub(super) struct Slots<T>(Arc<Shared<T>>);
 struct Shared<T> {
     pool: Mutex<Pool<T>>,
     most: usize,
+    fresh_first: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 struct Pool<T> {
@@ -45,8 +46,6 @@ struct Pool<T> {
     /// How many of those are used by what comes again.
     used_again: usize,
     last: Kind,
-    /// What comes again waits until no fresh one does.
-    fresh_first: bool,
     limit: usize,
     successes: usize,
     /// How often the limit was halved: only requests of the present round may halve it again.
@@ -67,8 +66,9 @@ pub(super) struct Slot<T> {
 }
 
 impl<T> Slots<T> {
-    /// A slot for each of `clients`.
-    pub(super) fn new(clients: Vec<T>) -> Self {
+    /// A slot for each of `clients`. While `fresh_first`, fresh alerts go first, however long others have waited: while it
+    /// is only one of them that can tell whether RT fails, or those that have failed.
+    pub(super) fn new(clients: Vec<T>, fresh_first: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         let most = clients.len();
         let pool = Pool {
             idle: clients,
@@ -77,12 +77,11 @@ impl<T> Slots<T> {
             used: 0,
             used_again: 0,
             last: Kind::Again,
-            fresh_first: false,
             limit: most,
             successes: 0,
             round: 0,
         };
-        Self(Arc::new(Shared { pool: Mutex::new(pool), most }))
+        Self(Arc::new(Shared { pool: Mutex::new(pool), most, fresh_first: Box::new(fresh_first) }))
     }
 
     /// Waits for a slot.
@@ -100,12 +99,6 @@ impl<T> Slots<T> {
     /// How many may be used at once now.
     pub(super) fn limit(&self) -> usize {
         self.0.pool().limit
-    }
-
-    /// Whether fresh alerts go first, however long others have waited: while it is only one of them that can tell whether RT
-    /// fails, or those that have failed.
-    pub(super) fn fresh_first(&self, fresh_first: bool) {
-        self.0.pool().fresh_first = fresh_first;
     }
 
     /// The clients that are not used, for good.
@@ -126,7 +119,7 @@ impl<T> Shared<T> {
     fn next(self: &Arc<Self>) -> Option<(oneshot::Sender<Slot<T>>, Slot<T>)> {
         let mut pool = self.pool();
         pool.forget_gone();
-        let kind = pool.next()?;
+        let kind = pool.next((self.fresh_first)())?;
         let client = pool.idle.pop()?;
         let Some(Waiting { give, .. }) = pool.waiting(kind).pop_front() else {
             pool.idle.push(client);
@@ -161,7 +154,7 @@ impl<T> Pool<T> {
     }
 
     /// Who gets a slot now, if anybody.
-    fn next(&self) -> Option<Kind> {
+    fn next(&self, fresh_first: bool) -> Option<Kind> {
         if self.used >= self.limit {
             return None;
         }
@@ -169,7 +162,7 @@ impl<T> Pool<T> {
             (None, None) => None,
             (Some(_), None) => Some(Kind::Fresh),
             (None, Some(_)) => Some(Kind::Again),
-            (Some(_), Some(_)) if self.fresh_first => Some(Kind::Fresh),
+            (Some(_), Some(_)) if fresh_first => Some(Kind::Fresh),
             (Some(_), Some(_)) if self.limit > 1 && self.used_again + 1 >= self.limit => Some(Kind::Fresh),
             (Some(fresh), Some(again)) if fresh.since.min(again.since).elapsed() >= LONG => {
                 Some(if fresh.since <= again.since { Kind::Fresh } else { Kind::Again })
@@ -229,6 +222,8 @@ impl<T> Drop for Slot<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use proptest::collection::vec;
     use proptest::prelude::*;
     use tokio::task::JoinSet;
@@ -257,7 +252,7 @@ mod tests {
 
     /// Lets all of them come, and gives the longest wait of any.
     async fn visited(slots: usize, visits: Vec<Visit>) -> Duration {
-        let slots = Arc::new(Slots::new((0..slots).collect()));
+        let slots = Arc::new(Slots::new((0..slots).collect(), || false));
         let mut all = JoinSet::new();
         for Visit { comes, kind, keeps, patience, congested } in visits {
             let slots = Arc::clone(&slots);
@@ -306,7 +301,7 @@ mod tests {
     async fn neither_kind_starves_however_many_of_the_other_there_are() {
         for (stream, waits) in [(Kind::Fresh, Kind::Again), (Kind::Again, Kind::Fresh)] {
             for count in [1, 2, 4] {
-                let slots = Arc::new(Slots::new((0..count).collect()));
+                let slots = Arc::new(Slots::new((0..count).collect(), || false));
                 let mut endless = JoinSet::new();
                 for _ in 0..64 {
                     let slots = Arc::clone(&slots);
@@ -326,7 +321,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_last_slot_is_not_for_what_comes_again_while_a_fresh_one_waits() {
-        let slots = Slots::new(vec![1, 2]);
+        let slots = Slots::new(vec![1, 2], || false);
         let again = slots.get(Kind::Again).await;
         let other = slots.get(Kind::Again).await;
         let mut fresh = Box::pin(slots.get(Kind::Fresh));
@@ -342,8 +337,31 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn fresh_ones_go_first_while_only_they_can_tell() {
+        let fresh_first = Arc::new(AtomicBool::new(true));
+        let asked = Arc::clone(&fresh_first);
+        let slots = Slots::new(vec![1], move || asked.load(Ordering::Relaxed));
+        let mut held = slots.get(Kind::Fresh).await;
+        let mut again = Box::pin(slots.get(Kind::Again));
+        assert!(futures_util::poll!(&mut again).is_pending());
+        tokio::time::advance(LONG * 2).await;
+        for _ in 0..3 {
+            let mut fresh = Box::pin(slots.get(Kind::Fresh));
+            assert!(futures_util::poll!(&mut fresh).is_pending());
+            drop(held);
+            held = fresh.await;
+        }
+        fresh_first.store(false, Ordering::Relaxed);
+        let mut fresh = Box::pin(slots.get(Kind::Fresh));
+        assert!(futures_util::poll!(&mut fresh).is_pending());
+        drop(held);
+        drop(again.await);
+        drop(fresh.await);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn with_one_slot_both_kinds_alternate() {
-        let slots = Arc::new(Slots::new(vec![1]));
+        let slots = Arc::new(Slots::new(vec![1], || false));
         let held = slots.get(Kind::Fresh).await;
         let mut waiting = JoinSet::new();
         let order = Arc::new(Mutex::new(Vec::new()));
@@ -364,7 +382,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slot_that_is_given_to_who_has_gone_is_free() {
-        let slots = Slots::new(vec![1]);
+        let slots = Slots::new(vec![1], || false);
         let held = slots.get(Kind::Fresh).await;
         let mut gone = Box::pin(slots.get(Kind::Fresh));
         assert!(futures_util::poll!(&mut gone).is_pending());

@@ -12,7 +12,6 @@ use super::attempt::Attempt;
 use super::held::Again;
 use super::merge::Merge;
 use super::outage::MAX_WAIT;
-use super::rt_state::Condition;
 use super::shared::Relay;
 use super::slots::Kind;
 use super::trial::Trial;
@@ -42,8 +41,8 @@ pub(super) struct Work<'a> {
     merge: Merge,
     /// Whom RT dropped of its requestors is named.
     named_missing: bool,
-    /// A duplicate that RT does not merge is named, for somebody to do it.
-    is_named: bool,
+    /// RT does not merge a duplicate, which is named for somebody to do it.
+    has_unmerged: bool,
 }
 
 impl<'a> Work<'a> {
@@ -67,7 +66,7 @@ impl<'a> Work<'a> {
             hit: None,
             merge: Merge::default(),
             named_missing: false,
-            is_named: false,
+            has_unmerged: false,
         }
     }
 
@@ -102,7 +101,7 @@ impl<'a> Work<'a> {
                 }
             };
             for event in self.protocol.hear(heard) {
-                self.is_named |= matches!(event, Event::Unmerged { .. });
+                self.has_unmerged |= matches!(event, Event::Unmerged { .. });
                 self.merge.note(event, &self.relay.metrics);
             }
         }
@@ -203,7 +202,7 @@ impl<'a> Work<'a> {
         if while_others_succeed && self.trial.has_failed_often(self.relay.retry.max_attempts) {
             return Some(Heard::Failed(Verdict::GiveUp(Reason::Exhausted)));
         }
-        let tries_alone = matches!(self.relay.condition(), Condition::HalfOpen(_));
+        let tries_alone = self.relay.state.is_half_open();
         self.relay.alert_failed(&self.ticket.key, cause, while_others_succeed);
         if self.relay.condition().is_open() && !tries_alone {
             return None;
@@ -285,7 +284,7 @@ impl<'a> Work<'a> {
     }
 
     fn fate(&self, end: End) -> Fate {
-        if end != End::Returned && self.protocol.is_in_doubt() && !self.is_named {
+        if end != End::Returned && self.protocol.is_in_doubt() && !self.has_unmerged {
             self.relay.later.remember(&self.ticket.key);
         }
         match (end, &self.trial.failure) {

@@ -111,15 +111,7 @@ impl Client {
         let operation = Operation::Find;
         let mut found = vec![Vec::new(); keys.len()];
         for page in 1..=MAX_PAGES {
-            let mut url = self.rest(&["tickets"]);
-            url.query_pairs_mut()
-                .append_pair("query", &wire::query(keys))
-                .append_pair("fields", SHOWN)
-                .append_pair("fields[Requestor]", "EmailAddress")
-                .append_pair("orderby", "id")
-                .append_pair("order", "ASC")
-                .append_pair("per_page", &PER_PAGE.to_string())
-                .append_pair("page", &page.to_string());
+            let url = self.tickets(&wire::query(keys), SHOWN, page);
             let (on_page, tickets) = self.get(operation, url).await?.hits(keys)?;
             for (hits, more) in found.iter_mut().zip(on_page) {
                 hits.extend(more);
@@ -185,6 +177,20 @@ impl Client {
     /// `ticket` as RT shows it.
     pub(super) async fn show_ticket(&self, ticket: TicketId) -> Result<Ticket, Error> {
         self.get(Operation::Read, self.rest(&["ticket", &ticket.to_string()])).await?.ticket(ticket)
+    }
+
+    /// One page of a search for tickets, lowest id first, with `fields` of each.
+    pub(super) fn tickets(&self, query: &str, fields: &str, page: usize) -> Url {
+        let mut url = self.rest(&["tickets"]);
+        url.query_pairs_mut()
+            .append_pair("query", query)
+            .append_pair("fields", fields)
+            .append_pair("fields[Requestor]", "EmailAddress")
+            .append_pair("orderby", "id")
+            .append_pair("order", "ASC")
+            .append_pair("per_page", &PER_PAGE.to_string())
+            .append_pair("page", &page.to_string());
+        url
     }
 
     /// A URL below RT's REST 2.0.

@@ -152,16 +152,7 @@ impl Client {
 
     async fn page(&self, query: &str, fields: &str, page: usize) -> Result<Vec<Ticket>, Error> {
         let operation = Operation::Select;
-        let mut url = self.rest(&["tickets"]);
-        url.query_pairs_mut()
-            .append_pair("query", query)
-            .append_pair("fields", fields)
-            .append_pair("fields[Requestor]", "EmailAddress")
-            .append_pair("orderby", "id")
-            .append_pair("order", "ASC")
-            .append_pair("per_page", &PER_PAGE.to_string())
-            .append_pair("page", &page.to_string());
-        let Page { items } = self.get(operation, url).await?.json(operation, 200)?;
+        let Page { items } = self.get(operation, self.tickets(query, fields, page)).await?.json(operation, 200)?;
         Ok(items)
     }
 }

@@ -231,7 +231,7 @@ impl HandOver {
             return Err(several_fields_on(id));
         }
         if self.is_double(&ticket).await.map_err(rt)? {
-            return Ok(Outcome::NotNow("it is a double that is merged into another"));
+            return Ok(Outcome::NotNow("it is a duplicate of another ticket of its alert"));
         }
         let content = match self.client.first_message(id).await.map_err(rt)? {
             FirstMessage::Text(text) => text,

@@ -129,43 +129,53 @@ async fn an_alert_that_is_given_up_while_rt_may_make_a_ticket_is_looked_for_too(
 }
 
 #[tokio::test]
-async fn no_look_is_spent_while_rt_is_unavailable() {
-    let clock = Clock::stopped();
-    let scene = done_with_a_create_under_way(&clock).await;
-    let looking = scene.look_later();
-    for op in [Op::Find, Op::Rt] {
-        scene.rt.keep(op, Fault::CutBefore);
+async fn no_look_is_spent_while_rt_is_unavailable_whether_or_not_an_alert_meets_that() {
+    for others in [&[][..], &["alert-2"]] {
+        let clock = Clock::stopped();
+        let scene = done_with_a_create_under_way(&clock).await;
+        let looking = scene.look_later();
+        for op in [Op::Find, Op::Rt] {
+            scene.rt.keep(op, Fault::CutBefore);
+        }
+        let handled: Vec<_> = others.iter().map(|id| scene.start(&alerts::ssl(id))).collect();
+        // Longer than all looks take.
+        clock.pass(17).await;
+        assert!(matches!(scene.relay.condition(), Condition::Down(_)));
+        scene.rt.well();
+        for handled in handled {
+            assert_eq!(done(&clock.fate(handled).await).1, Done::Created);
+        }
+        // What it was asked before is finished a little later.
+        clock.pass(1).await;
+        scene.rt.thaw();
+        clock.until("the late one", || (scene.rt.tickets().len() == 2 + others.len()).then_some(())).await;
+        clock.pass(3).await;
+        clock.until("a merge", || (scene.rt.unmerged().len() == 1 + others.len()).then_some(())).await;
+        scene.assert_one_each(&[&["alert-1"][..], others].concat());
+        looking.abort();
     }
-    let other = scene.start(&alerts::ssl("alert-2"));
-    // Longer than all looks take.
-    clock.pass(17).await;
-    scene.rt.well();
-    assert_eq!(done(&clock.fate(other).await).1, Done::Created);
-    // What it was asked before is finished a little later.
-    clock.pass(1).await;
-    scene.rt.thaw();
-    clock.until("both tickets", || (scene.rt.tickets().len() == 3).then_some(())).await;
-    clock.until("a merge", || (scene.rt.unmerged().len() == 2).then_some(())).await;
-    scene.assert_one_each(&["alert-1", "alert-2"]);
-    looking.abort();
 }
 
 #[tokio::test]
-async fn no_look_is_spent_on_an_outage_that_no_alert_meets() {
+async fn an_alert_that_is_done_once_more_while_its_look_waits_for_a_slot_has_its_looks_anew() {
     let clock = Clock::stopped();
-    let scene = done_with_a_create_under_way(&clock).await;
+    let others = [("RTIR_CONCURRENCY", "1"), ("RETRY_UNKNOWN_WAIT", "30s")];
+    let scene = Scene::new(&[&Clock::TIMEOUT[..], &others].concat());
+    done(&clock.fate(scene.start_again(&alerts::ssl("alert-1"))).await);
     let looking = scene.look_later();
-    for op in [Op::Find, Op::Rt] {
-        scene.rt.keep(op, Fault::CutBefore);
-    }
-    clock.pass(17).await;
-    assert!(matches!(scene.relay.condition(), Condition::Down(_)));
-    scene.rt.well();
-    clock.pass(1).await;
+    // Its last search takes from before the look is due until after.
+    let again = scene.start_again(&alerts::ssl("alert-1"));
+    clock.until("the second check", || (scene.relay.in_flight_again() == 1).then_some(())).await;
+    scene.rt.play(Op::Find, Fault::FreezeBefore);
+    clock.until("its search", || (scene.rt.frozen() == 1).then_some(())).await;
+    clock.pass(2).await;
+    let searches = scene.rt.count(Op::Find);
     scene.rt.thaw();
-    clock.until("both tickets", || (scene.rt.tickets().len() == 2).then_some(())).await;
-    clock.pass(3).await;
-    clock.until("a merge", || (scene.rt.unmerged().len() == 1).then_some(())).await;
+    done(&clock.fate(again).await);
+    let asked = || scene.rt.asked(Op::Find).into_iter().map(|find| find.parameter("query").unwrap().to_owned());
+    clock.pass(2).await;
+    assert_eq!(scene.rt.count(Op::Find), searches + 1);
+    assert!(asked().all(|query| query.contains("'alert-1'")), "{:?}", asked().collect::<Vec<_>>());
     looking.abort();
 }
 

@@ -13,16 +13,17 @@ use crate::support::alerts;
 use crate::support::fake_rt::{Answer, Fault, Op};
 
 impl Scene {
-    /// An alert that has its ticket, delivered again and again with this pause.
+    /// An alert that has its ticket, delivered again and again, once in each `pause`.
     fn repeats(&self, id: &str, pause: Duration) -> JoinHandle<()> {
         self.rt.add(Some(id));
         let (relay, body) = (Arc::clone(&self.relay), alerts::body(&alerts::ssl(id)).into());
         tokio::spawn(async move {
             let never = CancellationToken::new();
+            let mut arrivals = tokio::time::interval(pause);
             loop {
+                arrivals.tick().await;
                 let message = Message { body: &body, content_type: None, redelivered: false };
                 assert!(matches!(relay.handle(message, &never).await.fate, Fate::Done { .. }));
-                tokio::time::sleep(pause).await;
             }
         })
     }
